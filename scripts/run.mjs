@@ -1,0 +1,25 @@
+// npm start, test, check and bench: prepares the clone, then runs what was asked for. Node built-ins only.
+import { check } from "./check.mjs";
+import { runChild } from "./child.mjs";
+import { SetupError, prepare, say } from "./prepare.mjs";
+import { testArguments } from "./test-files.mjs";
+import { runWithTemporal } from "./with-temporal.mjs";
+
+const COMMANDS = {
+  start: (args) => runChild(["bin/countersign.js", "up", "--sample", ...args]),
+  test: (args) => runWithTemporal(testArguments(args)),
+  check: () => check(),
+  bench: (args) => runWithTemporal(["dist/bench/index.js", ...args]),
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+try {
+  if (!Object.hasOwn(COMMANDS, name)) {
+    throw new SetupError(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join("|")} [arguments]`);
+  }
+  await prepare();
+  process.exitCode = await COMMANDS[name](args);
+} catch (error) {
+  say(error instanceof SetupError || error?.code === "ERR_DEV_SERVER" ? `countersign: ${error.message}` : error.stack);
+  process.exitCode = 3;
+}
