@@ -5,8 +5,9 @@
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 
+const endWithParent = () => process.kill(-process.pid, "SIGKILL");
 // The parent is gone: take everything started here along.
-process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
+process.on("disconnect", endWithParent);
 
 Runtime.install({ logger: new DefaultLogger("ERROR") });
 try {
@@ -19,4 +20,5 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
+process.off("disconnect", endWithParent);
 if (process.connected) process.disconnect();

@@ -1,0 +1,39 @@
+import { resolveDevServer } from "../../src/dev-server/resolve.ts";
+import { startDevServer } from "../../src/dev-server/start.ts";
+import type { DevServer, DevServerOptions } from "../../src/dev-server/start.ts";
+
+export interface TestTemporal {
+  readonly address: string;
+  /** The Temporal CLI's binary. */
+  readonly cliPath: string;
+  /** Stops the server where this file started it; a shared one goes on. Belongs into `after`. */
+  cleanup(): Promise<void>;
+}
+
+/** The server that `npm test` shares between all files, or, in a file run by itself, one of its own. */
+export async function testTemporal(): Promise<TestTemporal> {
+  const address = process.env["COUNTERSIGN_TEST_TEMPORAL"];
+  const cliPath = await temporalCli();
+  if (address) return { address, cliPath, cleanup: async () => {} };
+  const server = await startDevServer({ binary: cliPath });
+  return { address: server.address, cliPath, cleanup: () => server.stop() };
+}
+
+/** A server of the test's own, for tests that kill it; start it again with the same database file and port. */
+export async function startOwnServer(
+  dbFile: string,
+  options: Omit<DevServerOptions, "binary" | "dbFile"> = {},
+): Promise<DevServer> {
+  return await startDevServer({ ...options, binary: await temporalCli(), dbFile });
+}
+
+/** The Temporal CLI's path. Throws ERR_DEV_SERVER where there is none: no test is skipped for want of a server. */
+export async function temporalCli(): Promise<string> {
+  const path = process.env["COUNTERSIGN_TEST_TEMPORAL_CLI"];
+  if (path) return path;
+  const { path: resolved } = await resolveDevServer({
+    env: process.env,
+    onProgress: (line) => process.stderr.write(`${line}\n`),
+  });
+  return resolved;
+}
