@@ -79,3 +79,8 @@ export function bridgeTaskQueue(taskQueue: string): string {
 export function isOwnDecider(decidedBy: string): boolean {
   return decidedBy.trimStart().toLowerCase().startsWith(OWN_DECIDER_PREFIX);
 }
+
+/** What COUNTERSIGN_HINT_KEY signs. */
+export function proofText(taskIdText: string, approvalId: string, status: string, decidedBy: string): string {
+  return `${taskIdText}|${approvalId}|${status}|${decidedBy}`;
+}

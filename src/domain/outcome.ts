@@ -72,7 +72,15 @@ export interface Cancelled extends Ids {
 export type ApprovalResult = Approved | Denied | Expired | TimedOut | Forbidden | Failed | Cancelled;
 export type Status = ApprovalResult["status"];
 
-export const STATUSES: readonly Status[] = ["approved", "denied", "expired", "timed_out", "forbidden", "failed", "cancelled"];
+export const STATUSES: readonly Status[] = [
+  "approved",
+  "denied",
+  "expired",
+  "timed_out",
+  "forbidden",
+  "failed",
+  "cancelled",
+];
 
 /** `Timed out after 300s waiting for human decision` */
 export function timedOutText(timeoutSeconds: number): string {
@@ -81,7 +89,9 @@ export function timedOutText(timeoutSeconds: number): string {
 
 /** The denial text of the original tool; the roles are written as Python writes a list of strings. */
 export function forbiddenText(roles: readonly string[]): string {
-  const list = roles.map((role) => (role.includes("'") && !role.includes('"') ? `"${role}"` : `'${role.replace(/['\\]/g, "\\$&")}'`));
+  const list = roles.map((role) =>
+    role.includes("'") && !role.includes('"') ? `"${role}"` : `'${role.replace(/['\\]/g, "\\$&")}'`,
+  );
   return `RBAC: this workspace does not have the 'approve' permission. Current roles: [${list.join(", ")}]`;
 }
 

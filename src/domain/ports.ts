@@ -3,7 +3,7 @@
  * which would bring Node's types into the sandbox.
  */
 import type { AuditRecord } from "./audit-record.ts";
-import type { ListItem } from "./platform-port.ts";
+import type { ListItem } from "./listing.ts";
 import type { Withdrawer } from "./names.ts";
 import type { Json } from "./request.ts";
 
@@ -17,7 +17,12 @@ export interface Settings {
 
 export type Permission =
   | { readonly kind: "allowed"; readonly settings: Settings }
-  | { readonly kind: "forbidden"; readonly error: string; readonly roles: readonly string[]; readonly settings: Settings }
+  | {
+      readonly kind: "forbidden";
+      readonly error: string;
+      readonly roles: readonly string[];
+      readonly settings: Settings;
+    }
   /** This worker does not serve the workspace. */
   | { readonly kind: "failed"; readonly error: string };
 
@@ -34,6 +39,8 @@ export interface CreateInput {
   /** For the watch: how to wake it. */
   readonly poll_interval_seconds: number;
   readonly use_websocket: boolean;
+  /** Workflow time of the record, milliseconds since the epoch: equal in every attempt. */
+  readonly time_ms: number;
 }
 
 export type Created =
@@ -64,7 +71,7 @@ export interface ConfirmInput {
   readonly workspace_id: string;
   readonly task_id: string;
   readonly approval_id: string;
-  /** Hints with a proof, heard since the last reading. */
+  /** What was heard so far; their approval ids are looked up too, and their proofs checked. */
   readonly hints: readonly Hint[];
 }
 
@@ -110,7 +117,6 @@ export interface Recorded {
 
 export interface StreamInput {
   readonly workspace_id: string;
-  readonly poll_interval_seconds: number;
   readonly task_queue: string;
   /** Streams before this one that were lost early, for the backoff. */
   readonly short_runs: number;

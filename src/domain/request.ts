@@ -76,7 +76,10 @@ function checkSize(field: keyof typeof LIMITS, value: unknown, add: (field: stri
   if (text === undefined) return add(field, "must be a JSON value");
   const bytes = utf8Length(text);
   if (bytes > LIMITS[field]) {
-    add(field, `is ${bytes} bytes as JSON, the limit is ${LIMITS[field]}; shorten it or put the detail where the approver can look it up`);
+    add(
+      field,
+      `is ${bytes} bytes as JSON, the limit is ${LIMITS[field]}; shorten it or put the detail where the approver can look it up`,
+    );
   }
 }
 

@@ -1,0 +1,130 @@
+/** Creates the approval on the platform, effectively once, however often it is attempted. */
+import { ApplicationFailure } from "@temporalio/common";
+import { activityInfo, Context, heartbeat } from "@temporalio/activity";
+import { requestedRecord, type AuditRecord } from "../domain/audit-record.ts";
+import { parseTime } from "../domain/deadline.ts";
+import type { CreateAnswer, Listing, Platform } from "../domain/platform-port.ts";
+import type { ApprovalActivities, Created, CreateInput } from "../domain/ports.ts";
+import { cancellationSignal } from "./activity-edge.ts";
+import { ownItems } from "./own-items.ts";
+import { pause } from "./pause.ts";
+
+/** How long one attempt goes on asking, at most. */
+const BUDGET_MS = 30_000;
+const FIRST_HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
+
+export interface CreateDependencies {
+  readonly platform: Platform;
+  /** Brings the watch of the workspace up; returns at once and never fails. */
+  readonly wake: (input: CreateInput) => void;
+  /** Writes the `requested` record; false where it could not. */
+  readonly record: (record: AuditRecord, required: boolean) => Promise<boolean>;
+}
+
+export function createCreateApproval(deps: CreateDependencies): ApprovalActivities["createApproval"] {
+  return async (input) => {
+    deps.wake(input);
+    const stopHeartbeat = startHeartbeat();
+    try {
+      const created = await attempt(deps.platform, input);
+      if (created.kind === "failed") return created;
+      const record = requestedRecord({ ...input, time_ms: input.time_ms }, created.approval_id, input.reason);
+      return { ...created, recorded: await deps.record(record, input.audit_required) };
+    } finally {
+      stopHeartbeat();
+    }
+  };
+}
+
+type Unrecorded = Omit<Extract<Created, { kind: "created" }>, "recorded"> | Extract<Created, { kind: "failed" }>;
+
+async function attempt(platform: Platform, input: CreateInput): Promise<Unrecorded> {
+  const signal = cancellationSignal();
+  const info = activityInfo();
+  const timeoutMs = input.timeout_seconds * 1_000;
+  const budgetEnd = Date.now() + Math.min(BUDGET_MS, timeoutMs);
+  const overdueAt = info.scheduledTimestampMs + timeoutMs;
+
+  if (info.attempt > 1) {
+    const adopted = adopt(await lookUp(platform, input, signal), input, info.scheduledTimestampMs);
+    if (adopted !== undefined) return adopted;
+    if (Date.now() >= overdueAt) return { kind: "failed", error: lastCause(info.heartbeatDetails) };
+  }
+  let answer: CreateAnswer | undefined;
+  for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 8_000)) {
+    // An ambiguous answer is not repeated before the list has said that nothing came of it.
+    if (answer?.kind !== "ambiguous") answer = await platform.create(input.workspace_id, requestBody(input), signal);
+    if (signal.aborted) throw ApplicationFailure.retryable("the worker is shutting down", "ERR_SHUTDOWN");
+    if (answer.kind === "created") {
+      return { kind: "created", approval_id: answer.approval_id, elapsed_ms: 0, duplicates: [] };
+    }
+    if (answer.kind === "refused") return { kind: "failed", error: answer.error };
+    if (answer.kind === "busy") throw busy(answer.error, Math.min(answer.retry_after_ms, overdueAt - Date.now()));
+
+    const listing = await lookUp(platform, input, signal);
+    const adopted = adopt(listing, input, info.scheduledTimestampMs);
+    if (adopted !== undefined) return adopted;
+    if (answer.kind === "ambiguous" && listing?.echoes === false) return { kind: "failed", error: answer.error };
+    if (Date.now() + pauseMs >= budgetEnd) return { kind: "failed", error: answer.error };
+    if (listing !== undefined && answer.kind === "ambiguous") answer = { kind: "unavailable", error: answer.error };
+    await pause(pauseMs, signal);
+  }
+}
+
+function requestBody({ action, reason, task_id, context }: CreateInput) {
+  return { action, reason, task_id, ...(context === undefined ? {} : { context }) };
+}
+
+async function lookUp(platform: Platform, input: CreateInput, signal: AbortSignal): Promise<Listing | undefined> {
+  return await platform.list(input.workspace_id, [], signal).catch(() => undefined);
+}
+
+/** The oldest of our approvals, with how long it has stood by the platform's own clock. */
+function adopt(listing: Listing | undefined, input: CreateInput, scheduledMs: number): Unrecorded | undefined {
+  if (listing === undefined) return undefined;
+  const created = (text: string | undefined) => parseTime(text) ?? Infinity;
+  const [oldest, ...others] = [...ownItems(listing, input.task_id, [])].sort(
+    (a, b) => created(a.created_at) - created(b.created_at),
+  );
+  if (oldest === undefined) return undefined;
+  const createdMs = parseTime(oldest.created_at);
+  const elapsed =
+    createdMs === undefined || listing.date_ms === undefined ? Date.now() - scheduledMs : listing.date_ms - createdMs;
+  return {
+    kind: "created",
+    approval_id: oldest.approval_id,
+    elapsed_ms: Math.max(0, Math.ceil(elapsed)),
+    duplicates: others.filter((item) => item.status === "pending").map((item) => item.approval_id),
+  };
+}
+
+/** 429 ends the attempt; the next one is told the cause by the heartbeat. */
+function busy(error: string, delayMs: number): ApplicationFailure {
+  heartbeat(error);
+  return ApplicationFailure.create({
+    message: error,
+    type: "ERR_PLATFORM_UNREACHABLE",
+    nextRetryDelay: Math.max(1, delayMs),
+    category: "BENIGN",
+  });
+}
+
+function lastCause(details: unknown): string {
+  return typeof details === "string" ? details : "Failed to request approval: no worker was there in time";
+}
+
+function startHeartbeat(): () => void {
+  const context = Context.current();
+  const beat = () => context.heartbeat(context.info.heartbeatDetails);
+  let interval: NodeJS.Timeout | undefined;
+  // Most creations are over by then, and each heartbeat costs an Action.
+  const first = setTimeout(() => {
+    beat();
+    interval = setInterval(beat, HEARTBEAT_MS);
+  }, FIRST_HEARTBEAT_MS);
+  return () => {
+    clearTimeout(first);
+    clearInterval(interval);
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Turns what the platform tells into signals. Used by the bridge (events and lists) and by the sweep (lists).
+ * At least once and in any order is enough: a signal is only a hint, and the workflow reads for itself.
+ */
+import { WorkflowNotFoundError, type Client } from "@temporalio/client";
+import { messageOf } from "../domain/errors.ts";
+import { DECIDED_SIGNAL, isOwnDecider } from "../domain/names.ts";
+import type { ListItem, Listing, Platform } from "../domain/platform-port.ts";
+import type { Hint } from "../domain/ports.ts";
+import type { Log } from "../log.ts";
+import { isOrphan, reportIfLate } from "./closed-workflow.ts";
+import type { Directory, Target } from "./directory.ts";
+import { createMemory } from "./memory.ts";
+
+/** A decision as somebody told it. */
+export type Told = Omit<Hint, "source" | "proof">;
+
+export interface Delivery {
+  /** One event of a socket. `prove` makes the proof where the socket was authenticated. */
+  event(workspaceId: string, told: Told, prove?: (taskId: string) => string): Promise<void>;
+  /** A whole list: signals what is decided, withdraws what is pending for nobody, reports what came too late. */
+  reconcile(workspaceId: string, listing: Listing, source: "socket" | "sweep"): Promise<void>;
+}
+
+export interface DeliveryDependencies {
+  readonly client: Client;
+  readonly directory: Directory;
+  readonly platform: Platform;
+  readonly log: Log;
+}
+
+const REMEMBERED = 10_000;
+const DELIVERED_MS = 5 * 60_000;
+/** How long a pending item's workflow is taken to be running still. */
+const CHECKED_MS = 15_000;
+const UNMATCHED_KEPT = 1_000;
+const UNMATCHED_TRIES = 5;
+
+export function createDelivery({ client, directory, platform, log }: DeliveryDependencies): Delivery {
+  const delivered = createMemory(REMEMBERED, DELIVERED_MS);
+  const settled = createMemory(REMEMBERED);
+  const checked = createMemory(REMEMBERED, CHECKED_MS);
+  const unmatched = new Map<string, { workspaceId: string; told: Told; tries: number }>();
+
+  /** True where a workflow has it now, or had ended before. */
+  const signal = async (target: Target, hint: Hint): Promise<"delivered" | "closed"> => {
+    try {
+      await client.workflow.getHandle(target.workflowId).signal(DECIDED_SIGNAL, hint);
+      return "delivered";
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return "closed";
+      throw error;
+    }
+  };
+
+  const deliverItem = async (workspaceId: string, item: ListItem, source: "socket" | "sweep"): Promise<void> => {
+    if (item.status === "pending") return;
+    const key = keyOf(workspaceId, item);
+    if (delivered.has(key) || settled.has(key)) return;
+    const target = item.task_id
+      ? directory.learn(workspaceId, item.approval_id, item.task_id)
+      : await directory.find(workspaceId, item.approval_id);
+    if (target === undefined) return;
+    const { approval_id, status, decided_by, decided_at } = item;
+    const hint: Hint = { approval_id, status, decided_by, ...(decided_at === undefined ? {} : { decided_at }), source };
+    if ((await signal(target, hint)) === "delivered") return delivered.add(key);
+    await reportIfLate(client, workspaceId, item);
+    settled.add(key);
+  };
+
+  const withdrawOrphan = async (workspaceId: string, item: ListItem): Promise<void> => {
+    const key = `${workspaceId}/${item.approval_id}`;
+    if (checked.has(key)) return;
+    directory.learn(workspaceId, item.approval_id, item.task_id);
+    if (await isOrphan(client, workspaceId, item)) {
+      const answer = await platform.decide(workspaceId, item.approval_id, "denied", "countersign:orphaned");
+      log.info({ approval_id: item.approval_id, answer: answer.kind }, "withdrew an approval that nobody waits for");
+    }
+    checked.add(key);
+  };
+
+  const retryUnmatched = async (workspaceId: string): Promise<void> => {
+    for (const [key, entry] of unmatched) {
+      if (entry.workspaceId !== workspaceId) continue;
+      const target = await directory.find(workspaceId, entry.told.approval_id);
+      if (target !== undefined) {
+        unmatched.delete(key);
+        await signal(target, { ...entry.told, source: "socket" });
+      } else if (++entry.tries >= UNMATCHED_TRIES) {
+        unmatched.delete(key);
+        log.warn({ approval_id: entry.told.approval_id }, "dropped a decision that belongs to no request known here");
+      }
+    }
+  };
+
+  const guarded = async (what: string, approvalId: string, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act();
+    } catch (error) {
+      log.warn({ approval_id: approvalId, error: messageOf(error) }, `${what} failed; the next list tries again`);
+    }
+  };
+
+  return {
+    async event(workspaceId, told, prove) {
+      const key = keyOf(workspaceId, told);
+      if (delivered.has(key) || settled.has(key) || isOwnDecider(told.decided_by ?? "")) return;
+      await guarded("signalling a decision", told.approval_id, async () => {
+        const target = await directory.find(workspaceId, told.approval_id);
+        if (target === undefined) {
+          if (unmatched.size < UNMATCHED_KEPT) unmatched.set(key, { workspaceId, told, tries: 0 });
+          return;
+        }
+        const proof = target.taskId === undefined ? undefined : prove?.(target.taskId);
+        const hint: Hint = { ...told, source: "socket", ...(proof === undefined ? {} : { proof }) };
+        if ((await signal(target, hint)) === "delivered") delivered.add(key);
+      });
+    },
+    async reconcile(workspaceId, listing, source) {
+      for (const item of listing.items) {
+        await guarded("delivering a decision", item.approval_id, () => deliverItem(workspaceId, item, source));
+      }
+      for (const item of listing.items.filter((one) => one.status === "pending")) {
+        await guarded("checking a pending approval", item.approval_id, () => withdrawOrphan(workspaceId, item));
+      }
+      await guarded("matching decisions", "", () => retryUnmatched(workspaceId));
+    },
+  };
+}
+
+function keyOf(workspaceId: string, told: Told | ListItem): string {
+  return `${workspaceId}/${told.approval_id}/${told.status}`;
+}

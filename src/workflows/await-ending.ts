@@ -1,0 +1,158 @@
+/** The wait of one approval: hints, the one timer, and what happens when the time is over or the caller gives up. */
+import { condition, makeContinueAsNewFunc, sleep, workflowInfo } from "@temporalio/workflow";
+import { judge, type Verdict } from "../domain/decision.ts";
+import type { Withdrawer } from "../domain/names.ts";
+import type { Reading } from "../domain/ports.ts";
+import { enter, type Lifecycle } from "./lifecycle.ts";
+import { note } from "./record.ts";
+import type { Carried, requestApproval } from "./request-approval.ts";
+import { platformStep, within } from "./steps.ts";
+
+type Final = Exclude<Verdict, { kind: "pending" | "absent" }>;
+
+/** How an approval ended, before it is put into words. */
+export type Ending =
+  | Final
+  | { readonly kind: "timed_out"; readonly withdrawn: boolean }
+  | { readonly kind: "cancelled"; readonly withdrawn?: boolean }
+  | { readonly kind: "forbidden"; readonly error: string; readonly roles: readonly string[] }
+  | { readonly kind: "failed"; readonly error: string; readonly reason?: "audit_failed" };
+
+/** For the last reading, the withdrawal, and the reading after it. */
+const CLOSING_MS = 25_000;
+const READ_GAP_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** Waits for the decision, the deadline or a cancellation. The timer starts once; hints never move it. */
+export async function awaitEnding(life: Lifecycle, approvalId: string, deadlineMs: number): Promise<Ending> {
+  life.approval_id = approvalId;
+  life.deadline_ms = deadlineMs;
+  let passedAt: number | undefined;
+  const stopped = () => passedAt !== undefined || life.cancelled();
+  const rest = deadlineMs - Date.now();
+  if (rest <= 0) passedAt = Date.now();
+  else {
+    void sleep(rest).then(() => {
+      passedAt = Date.now();
+    });
+  }
+
+  let pauseMs: number | undefined;
+  let lastReadMs = -Infinity;
+  while (!stopped()) {
+    enter(life, "waiting");
+    const news = () => life.hints.fresh || stopped();
+    if (pauseMs === undefined) await condition(() => news() || workflowInfo().continueAsNewSuggested);
+    else await condition(news, pauseMs);
+    const gap = lastReadMs + READ_GAP_MS - Date.now();
+    if (gap > 0) await condition(stopped, gap);
+    if (stopped()) break;
+    if (workflowInfo().continueAsNewSuggested) await carryOn(life, approvalId, deadlineMs);
+
+    const hinted = life.hints.fresh;
+    life.hints.fresh = false;
+    lastReadMs = Date.now();
+    const reading = await read(life, approvalId).catch(() => undefined);
+    if (reading !== undefined) {
+      const verdict = await conclude(life, approvalId, reading);
+      if (verdict !== undefined) return verdict;
+      const hint = life.hints.kept.at(-1);
+      if (hinted && hint !== undefined) {
+        await note(life, "hint.unconfirmed", approvalId, { hinted: hint.status, source: hint.source });
+      }
+    }
+    pauseMs = pauseMs === undefined || hinted ? READ_GAP_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+  const since = passedAt ?? Date.now();
+  return passedAt === undefined
+    ? await close(life, approvalId, since, "countersign:cancelled")
+    : await close(life, approvalId, since, "countersign:timed_out");
+}
+
+/** Reads a last time; what is still pending is withdrawn, so that no one decides into the void. */
+async function close(life: Lifecycle, approvalId: string, sinceMs: number, withdrawer: Withdrawer): Promise<Ending> {
+  const kind = withdrawer === "countersign:timed_out" ? "timed_out" : "cancelled";
+  const budgetEnd = sinceMs + CLOSING_MS;
+  for (const last of [false, true]) {
+    enter(life, "confirming");
+    const reading = await within(budgetEnd, (step) => read(life, approvalId, step));
+    if (reading === undefined) break;
+    const verdict = await conclude(life, approvalId, reading);
+    if (verdict !== undefined) return verdict;
+    if (last) break;
+    enter(life, "withdrawing");
+    const withdrawal = await within(budgetEnd, (step) =>
+      step.withdrawApproval({
+        workspace_id: life.request.workspace_id,
+        task_id: life.task_id,
+        approval_ids: [approvalId],
+        decided_by: withdrawer,
+      }),
+    );
+    if (withdrawal === undefined || !withdrawal.not_pending) return { kind, withdrawn: withdrawal?.withdrawn ?? false };
+  }
+  return { kind, withdrawn: false };
+}
+
+/** Withdraws everything of ours but `keep`; true where nothing of ours is pending any more. */
+export async function withdrawAll(life: Lifecycle, withdrawer: Withdrawer, keep?: string): Promise<boolean> {
+  const withdrawal = await within(Date.now() + CLOSING_MS, (step) =>
+    step.withdrawApproval({
+      workspace_id: life.request.workspace_id,
+      task_id: life.task_id,
+      approval_ids: life.approval_id === undefined ? [] : [life.approval_id],
+      ...(keep === undefined ? {} : { keep }),
+      decided_by: withdrawer,
+    }),
+  );
+  return withdrawal?.withdrawn ?? false;
+}
+
+async function read(life: Lifecycle, approvalId: string, step = platformStep(12_000)): Promise<Reading> {
+  life.readings++;
+  return await step.confirmDecision({
+    workspace_id: life.request.workspace_id,
+    task_id: life.task_id,
+    approval_id: approvalId,
+    hints: life.hints.kept,
+  });
+}
+
+/** The verdict that a reading allows, with its side records; `undefined` while nothing is decided. */
+async function conclude(life: Lifecycle, approvalId: string, reading: Reading): Promise<Final | undefined> {
+  const { verdict, surplus } = judge(reading, approvalId, {
+    timeout_ms: life.timeout_seconds * 1_000,
+    poll_interval_ms: life.settings.poll_interval_seconds * 1_000,
+    deadline_ms: life.deadline_ms as number,
+    read_at_ms: Date.now(),
+  });
+  if (verdict.kind === "pending" || verdict.kind === "absent") {
+    if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate", approvalId);
+    return undefined;
+  }
+  if (verdict.kind === "decided") {
+    const { approval_id, status, decided_by } = verdict.decision;
+    const contrary = life.hints.kept.find((hint) => hint.approval_id === approval_id && hint.status !== status);
+    if (contrary !== undefined) {
+      await note(life, "decision.conflict", approval_id, { hinted: contrary.status, read: status, decided_by });
+    }
+  }
+  if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate");
+  return verdict;
+}
+
+/** A long history, by a flood of signals or a wait of months, must not end the request. */
+async function carryOn(life: Lifecycle, approvalId: string, deadlineMs: number): Promise<never> {
+  const memo = workflowInfo().memo;
+  const carried: Carried = {
+    trace_id: life.trace_id,
+    settings: life.settings,
+    approval_id: approvalId,
+    deadline_ms: deadlineMs,
+    hints: life.hints,
+    noted: [...life.noted],
+    readings: life.readings,
+  };
+  const again = makeContinueAsNewFunc<typeof requestApproval>(memo === undefined ? {} : { memo });
+  return await again(life.request, carried);
+}
