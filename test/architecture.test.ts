@@ -195,3 +195,16 @@ it("has one copy of protobufjs 8 for the Temporal packages, without which histor
   assert.equal(new Set(copies).size, 1, copies.join(", "));
   assert.match((require(copies[0] as string) as { version: string }).version, /^8\./);
 });
+
+it("names every platform's packages in package-lock.json, without which `npm ci` refuses the lock", () => {
+  interface Entry {
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const { packages } = JSON.parse(read("package-lock.json")) as { packages: Readonly<Record<string, Entry>> };
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies }]) =>
+    Object.keys(optionalDependencies ?? {}).filter(
+      (name) => !(`${path}/node_modules/${name}` in packages) && !(`node_modules/${name}` in packages),
+    ),
+  );
+  assert.deepEqual(missing, [], "run node scripts/complete-lock.mjs");
+});
