@@ -11,6 +11,8 @@ export interface WakeDependencies {
   readonly settings: Pick<Wake, "poll_interval_seconds" | "use_websocket" | "heartbeat_seconds">;
   readonly identity: string;
   readonly problems: () => readonly string[];
+  /** How many approvals are waiting. */
+  readonly count: () => Promise<number>;
   readonly log: Log;
 }
 
@@ -19,6 +21,8 @@ export interface WatchWaker {
   wake(workspaceId: string): void;
   /** Wakes it now; for a change of health, a start, and the worker's own rounds. */
   wakeNow(workspaceId: string): Promise<void>;
+  /** Wakes it now where approvals are waiting, and always at a worker's start. */
+  round(workspaceId: string, atStart: boolean): Promise<void>;
 }
 
 const GAP_MS = 60_000;
@@ -62,5 +66,8 @@ export function createWatchWaker({
       if (Date.now() - (last.get(workspaceId) ?? -Infinity) >= GAP_MS) void wakeNow(workspaceId);
     },
     wakeNow,
+    async round(workspaceId, atStart) {
+      if (atStart || (await count().catch(() => 1)) > 0) await wakeNow(workspaceId);
+    },
   };
 }

@@ -1,0 +1,66 @@
+/** The worker: runs the workflows and the activities of one workspace until it is told to stop. */
+import { hostname } from "node:os";
+import { fileURLToPath } from "node:url";
+import { Worker } from "@temporalio/worker";
+import { createActivities } from "./activities/index.ts";
+import { openAuditLog } from "./audit/audit-log.ts";
+import type { WorkspaceConfig } from "./config.ts";
+import { messageOf } from "./domain/errors.ts";
+import { createHealth } from "./health.ts";
+import { pause } from "./activities/pause.ts";
+import type { ProcessOptions } from "./process/options.ts";
+import { serve } from "./process/serve.ts";
+import { installRuntime, linkTemporal, type TemporalLink } from "./process/temporal-link.ts";
+
+/** Made by `npm run build` beside the compiled sources. */
+const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
+const WAKE_ROUND_MS = 5 * 60_000;
+const RESTART_MS = 2_000;
+
+/**
+ * Runs until `signal` fires. Waits, with backoff, while Temporal is down.
+ * Throws ERR_AUDIT where records are required and cannot be written, ERR_CONFIG where Temporal's settings cannot work.
+ */
+export async function runWorker(config: WorkspaceConfig, { signal, log, onReady }: ProcessOptions): Promise<void> {
+  const health = createHealth(log);
+  const identity = `${process.pid}@${hostname()}`;
+  const audit = openAuditLog({ path: config.audit.path, required: config.audit.required, secrets: config.secrets });
+  if (config.audit.required) await audit.check();
+  installRuntime(log);
+
+  while (!signal.aborted) {
+    let link: TemporalLink;
+    try {
+      link = await linkTemporal(config, health, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    try {
+      const { activities, waker } = createActivities({ config, audit, client: link.client, health, identity, log });
+      const worker = await Worker.create({
+        connection: link.native,
+        namespace: config.temporal.namespace,
+        taskQueue: config.taskQueue,
+        workflowBundle: { codePath: BUNDLE },
+        activities,
+        maxCachedWorkflows: 500,
+        identity,
+        shutdownGraceTime: "5s",
+        shutdownForceTime: "8s",
+      });
+      await serve(worker, signal, async (ended) => {
+        onReady?.();
+        for (let first = true; !ended.aborted; first = false) {
+          await waker.round(config.workspaceId, first);
+          await pause(WAKE_ROUND_MS * (0.8 + Math.random() * 0.4), ended);
+        }
+      });
+    } catch (error) {
+      health.set("temporal", `the worker stopped: ${messageOf(error)}; it starts again`);
+      await pause(RESTART_MS, signal);
+    } finally {
+      await link.close().catch(() => undefined);
+    }
+  }
+}
