@@ -1,4 +1,11 @@
 #!/usr/bin/env node
-import { main } from "../dist/src/cli/main.js";
+import { existsSync } from "node:fs";
 
-process.exitCode = await main(process.argv.slice(2));
+const entry = new URL("../dist/src/cli/main.js", import.meta.url);
+if (existsSync(entry)) {
+  const { main } = await import(entry.href);
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  console.error("countersign: not built yet; run `npm run build` first, or `npm start`, which does all its own set-up");
+  process.exitCode = 3;
+}

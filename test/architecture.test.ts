@@ -31,6 +31,7 @@ const RANKS: Readonly<Record<string, number>> = {
   bridge: 3,
   client: 3,
   inbox: 3,
+  process: 3,
   "worker.ts": 3,
   worker: 3,
   "index.ts": 4,
