@@ -28,15 +28,23 @@ export function say(line) {
   process.stderr.write(`${line}\n`);
 }
 
-/** Makes the clone ready to run. Throws SetupError. */
-export async function prepare() {
+/** Node and the dependencies only. Throws SetupError. */
+export async function prepareDependencies() {
   checkNode();
-  if (dependenciesAreFresh() && outdated(sources()) === undefined) return;
-  mkdirSync(workFolder, { recursive: true });
-  await withPrepareLock(join(workFolder, "lock"), say, async () => {
+  if (dependenciesAreFresh()) return;
+  await alone(async () => {
     if (!dependenciesAreFresh()) await install();
-    build();
   });
+}
+
+/** Builds where a source is newer than the build. Throws SetupError with the compiler's output. */
+export async function prepareBuild() {
+  if (outdated(sources()) !== undefined) await alone(build);
+}
+
+async function alone(work) {
+  mkdirSync(workFolder, { recursive: true });
+  await withPrepareLock(join(workFolder, "lock"), say, work);
 }
 
 function checkNode() {
