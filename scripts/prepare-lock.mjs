@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Runs `work` while no other process prepares the same clone: `npm start` beside `npm test` must not install twice at once. */
@@ -21,15 +21,18 @@ export async function withPrepareLock(path, say, work) {
   }
 }
 
+/** A link appears with its content, so that no one ever reads a lock without a pid. */
 function take(path) {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, String(process.pid));
   try {
-    const file = openSync(path, "wx");
-    writeSync(file, String(process.pid));
-    closeSync(file);
+    linkSync(draft, path);
     return true;
   } catch (error) {
     if (error.code === "EEXIST") return false;
     throw error;
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
