@@ -1,0 +1,479 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { auditLine, eventIdOf, MAX_LINE } from "../src/audit/audit-line.ts";
+import { openAuditLog } from "../src/audit/audit-log.ts";
+import { TAIL_BYTES } from "../src/audit/tail-index.ts";
+import {
+  finalRecord,
+  noteRecord,
+  requestedRecord,
+  type AuditRecord,
+  type RecordBase,
+} from "../src/domain/audit-record.ts";
+import { forbiddenText, timedOutText, type ApprovalResult } from "../src/domain/outcome.ts";
+
+const BASE: RecordBase = {
+  workspace_id: "ws-1",
+  workflow_id: "approval:ws-1:r-1",
+  task_id: "approval:ws-1:r-1#run-1",
+  trace_id: "5f0c9b5e-2d3b-4c8e-9a56-0d4a6a4b7c11",
+  action: "delete the database",
+  time_ms: Date.UTC(2026, 10, 22, 9, 8, 7, 65),
+};
+const IDS = { trace_id: BASE.trace_id, workflow_id: BASE.workflow_id };
+
+type Line = Record<string, unknown>;
+
+function parsed(record: AuditRecord, secrets: readonly string[] = []): Line {
+  return JSON.parse(auditLine(record, secrets)) as Line;
+}
+
+async function scratch(t: { after(fn: () => Promise<void>): void }) {
+  const folder = await mkdtemp(join(tmpdir(), "countersign-audit-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "audit.jsonl");
+  const open = () => openAuditLog({ path, required: true, secrets: [] });
+  const lines = async () =>
+    (await readFile(path, "utf8"))
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+  return { folder, path, open, lines };
+}
+
+/** A record of its own event. */
+function recordOf(name: string, outcome = "requested"): AuditRecord {
+  return { ...requestedRecord({ ...BASE, task_id: name }, "a-1", "because"), outcome };
+}
+
+describe("the records", () => {
+  test("tell each end in the words of the original tool", () => {
+    const rows: [ApprovalResult, Parameters<typeof finalRecord>[2], string, Line][] = [
+      [
+        {
+          status: "approved",
+          approved: true,
+          approval_id: "a-1",
+          decided_by: "ann",
+          decided_at: "T",
+          verified: true,
+          ...IDS,
+        },
+        {},
+        "approval approve granted ann",
+        { approval_id: "a-1", decided_by: "ann", workflow_id: BASE.workflow_id, decided_at: "T", verified: true },
+      ],
+      [
+        {
+          status: "denied",
+          approved: false,
+          approval_id: "a-1",
+          decided_by: "",
+          message: "Denied by human",
+          comment: "no",
+          ...IDS,
+        },
+        { decided_at: "T" },
+        "approval approve denied ws-1",
+        { approval_id: "a-1", decided_by: "", workflow_id: BASE.workflow_id, comment: "no", decided_at: "T" },
+      ],
+      [
+        {
+          status: "expired",
+          approved: false,
+          approval_id: "a-1",
+          message: "Expired on the platform before anyone decided",
+          ...IDS,
+        },
+        {},
+        "approval approve denied auto-expired",
+        { approval_id: "a-1", decided_by: "auto-expired", reason: "auto_expired", workflow_id: BASE.workflow_id },
+      ],
+      [
+        {
+          status: "timed_out",
+          approved: false,
+          approval_id: "a-1",
+          withdrawn: false,
+          error: timedOutText(2.5),
+          ...IDS,
+        },
+        { timeout_seconds: 2.5, cause: "after_deadline" },
+        "approval approve timeout ws-1",
+        {
+          approval_id: "a-1",
+          timeout_seconds: 2.5,
+          workflow_id: BASE.workflow_id,
+          cause: "after_deadline",
+          withdrawn: false,
+        },
+      ],
+      [
+        { status: "forbidden", approved: false, error: forbiddenText(["read-only"]), ...IDS },
+        { roles: ["read-only"] },
+        "rbac rbac.deny denied ws-1",
+        {
+          attempted_action: "approve",
+          roles: ["read-only"],
+          workflow_id: BASE.workflow_id,
+          error: forbiddenText(["read-only"]),
+        },
+      ],
+      [
+        { status: "failed", approved: false, error: "Failed to create request: 500", ...IDS },
+        {},
+        "approval approve failure ws-1",
+        { reason: "submit_failed", error: "Failed to create request: 500", workflow_id: BASE.workflow_id },
+      ],
+      [
+        { status: "failed", approved: false, approval_id: "a-1", error: "Approved, but", ...IDS },
+        { reason: "audit_failed" },
+        "approval approve failure ws-1",
+        { reason: "audit_failed", error: "Approved, but", approval_id: "a-1", workflow_id: BASE.workflow_id },
+      ],
+      [
+        { status: "cancelled", approved: false, error: "Cancelled by the caller", ...IDS },
+        {},
+        "approval approve cancelled ws-1",
+        { workflow_id: BASE.workflow_id },
+      ],
+    ];
+    for (const [result, facts, words, extras] of rows) {
+      const { event_type, action, outcome, actor, ...record } = finalRecord(BASE, result, facts);
+      assert.equal([event_type, action, outcome, actor].join(" "), words);
+      assert.deepEqual(Object.entries(record.extras), Object.entries(extras), result.status);
+      assert.equal(record.event_key, `${BASE.task_id}||final`);
+      assert.equal(record.resource, BASE.action);
+    }
+  });
+
+  test("that never are final are skipped ones, each once per approval", () => {
+    const unconfirmed = noteRecord(BASE, "hint.unconfirmed", "a-1", { hinted: "approved", source: "manual" });
+    const conflict = noteRecord(BASE, "decision.conflict", "a-1", {
+      hinted: "approved",
+      read: "denied",
+      decided_by: "bob",
+    });
+    const late = noteRecord(BASE, "decision.late", "a-1", {
+      status: "approved",
+      decided_by: "ann",
+      cause: "after_deadline",
+    });
+    const duplicate = noteRecord(BASE, "create.duplicate", "a-2", { kept: "a-1" });
+    assert.deepEqual(
+      [unconfirmed, conflict, late, duplicate].map((one) => [
+        one.event_key,
+        one.event_type,
+        one.action,
+        one.outcome,
+        one.actor,
+      ]),
+      [
+        [`${BASE.task_id}|a-1|hint.unconfirmed`, "approval", "hint.unconfirmed", "skipped", "ws-1"],
+        [`${BASE.task_id}|a-1|decision.conflict`, "approval", "decision.conflict", "skipped", "bob"],
+        [`${BASE.task_id}|a-1|decision.late`, "approval", "decision.late", "skipped", "ann"],
+        [`${BASE.task_id}|a-2|create.duplicate`, "approval", "create.duplicate", "skipped", "ws-1"],
+      ],
+    );
+    assert.deepEqual(late.extras, {
+      approval_id: "a-1",
+      status: "approved",
+      decided_by: "ann",
+      cause: "after_deadline",
+      workflow_id: BASE.workflow_id,
+    });
+  });
+});
+
+describe("a line", () => {
+  test("has the seed's fields in the seed's order, and ours after them", () => {
+    const event_id = createHash("sha256").update(`${BASE.task_id}|a-1|requested`).digest("hex");
+    assert.equal(
+      auditLine(requestedRecord(BASE, "a-1", "disk is full"), []),
+      `{"timestamp":"2026-11-22T09:08:07.065000+00:00","event_type":"approval","workspace_id":"ws-1","actor":"ws-1",` +
+        `"action":"approve","resource":"delete the database","outcome":"requested","trace_id":"${BASE.trace_id}",` +
+        `"approval_id":"a-1","reason_text":"disk is full","workflow_id":"approval:ws-1:r-1","event_id":"${event_id}","schema":1}\n`,
+    );
+  });
+
+  test("lets no extra take the place of a field", () => {
+    const line = parsed({
+      ...recordOf("x"),
+      extras: { outcome: "granted", event_id: "1", truncated: 1, __proto__x: 1, more: true },
+    });
+    assert.equal(line["outcome"], "requested");
+    assert.equal(line["event_id"], eventIdOf("x|a-1|requested"));
+    assert.equal(line["truncated"], undefined);
+    assert.equal(line["more"], true);
+  });
+
+  test("holds no secret in any of its fields", () => {
+    const secret = "hunter-two-and-more";
+    const record: AuditRecord = {
+      ...recordOf("x"),
+      actor: secret,
+      resource: `run with ${secret}`,
+      extras: { reason_text: secret, error: `x ${secret}`, roles: [secret], [secret]: 1, comment: "API_KEY=abcdef123" },
+    };
+    const line = auditLine(record, [secret]);
+    assert.doesNotMatch(line, /hunter|abcdef123/);
+    assert.equal(line.split("***REDACTED***").length - 1, 7);
+  });
+
+  test("is one line without characters that hide, whatever the text, and parses back to it", () => {
+    const resource = "a\nb\r\u0000\u001b[2J\u0085\u200b\u202e\u2028\u2029\ufeff\u{e0041}é日🙂";
+    const line = auditLine({ ...recordOf("x"), resource }, []);
+    assert.doesNotMatch(line.slice(0, -1), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u);
+    assert.ok(line.includes("é日🙂") && line.includes("\\u202e"));
+    assert.equal((JSON.parse(line) as Line)["resource"], resource);
+  });
+
+  test("cuts long text to 4 KiB and names the size and the hash of the original", () => {
+    const long = "é".repeat(3_000);
+    const line = parsed({
+      ...requestedRecord({ ...BASE, action: long }, "a-1", "r".repeat(4_096)),
+      outcome: "requested",
+    });
+    assert.equal(Buffer.byteLength(String(line["resource"])), 4_095);
+    assert.ok(String(line["resource"]).endsWith("é…"));
+    assert.equal(line["reason_text"], "r".repeat(4_096));
+    assert.deepEqual(line["truncated"], {
+      resource: { bytes: 6_000, sha256: createHash("sha256").update(long).digest("hex") },
+    });
+  });
+
+  test("never exceeds 16 KiB, and always tells event, outcome and trace", () => {
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc
+        .tuple(fc.constantFrom("\u0000", "\u{e0041}", '"', "🙂", "x", "\\"), fc.integer({ min: 0, max: 20_000 }))
+        .map(([unit, n]) => unit.repeat(n)),
+    );
+    const value = fc.oneof(text, fc.array(text, { maxLength: 3 }), fc.jsonValue());
+    fc.assert(
+      fc.property(
+        text,
+        text,
+        text,
+        fc.dictionary(fc.string({ maxLength: 200 }), value, { maxKeys: 40 }),
+        (resource, reason_text, actor, extras) => {
+          const line = auditLine({ ...recordOf("x"), resource, actor, extras: { reason_text, ...extras } }, []);
+          assert.ok(Buffer.byteLength(line) <= MAX_LINE);
+          assert.equal(line.indexOf("\n"), line.length - 1);
+          const back = JSON.parse(line) as Line;
+          assert.deepEqual(
+            [back["outcome"], back["trace_id"], back["event_id"]],
+            ["requested", BASE.trace_id, eventIdOf("x|a-1|requested")],
+          );
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe("the writer", () => {
+  test("makes the folder and the file for its owner only", async (t) => {
+    const { folder } = await scratch(t);
+    const path = join(folder, "a", "b", "audit.jsonl");
+    await openAuditLog({ path, required: true, secrets: [] }).check();
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal((await stat(join(folder, "a", "b"))).mode & 0o777, 0o700);
+    assert.equal((await stat(path)).size, 0);
+  });
+
+  test("keeps the order of the calls, one line each", async (t) => {
+    const { open, lines } = await scratch(t);
+    const log = open();
+    const names = Array.from({ length: 200 }, (_, n) => `n${n}`);
+    await Promise.all(names.map((name) => log.append(recordOf(name))));
+    assert.deepEqual(
+      (await lines()).map((line) => line["event_id"]),
+      names.map((name) => eventIdOf(`${name}|a-1|requested`)),
+    );
+  });
+
+  test("writes an event once, and answers the outcome that stands", async (t) => {
+    const { open, lines } = await scratch(t);
+    const [one, other] = [open(), open()];
+    const both = await Promise.all([one.append(recordOf("x", "granted")), one.append(recordOf("x", "failure"))]);
+    assert.deepEqual(both, [
+      { recorded: true, outcome: "granted" },
+      { recorded: true, outcome: "granted" },
+    ]);
+    assert.deepEqual(await other.append(recordOf("x", "timeout")), { recorded: true, outcome: "granted" });
+    assert.deepEqual(await one.append(recordOf("y", "timeout")), { recorded: true, outcome: "timeout" });
+    assert.deepEqual(await other.append(recordOf("y", "granted")), { recorded: true, outcome: "timeout" });
+    assert.deepEqual(await open().append(recordOf("y", "granted")), { recorded: true, outcome: "timeout" });
+    assert.equal((await lines()).length, 2);
+  });
+
+  test("looks back one mebibyte, and no further", async (t) => {
+    const { path, open } = await scratch(t);
+    const log = open();
+    await log.append(recordOf("old"));
+    await log.append(recordOf("edge"));
+    const size = (await stat(path)).size;
+    const first = Buffer.byteLength(auditLine(recordOf("old"), []));
+    // The line of "edge" then starts exactly one mebibyte before the end.
+    const filler = TAIL_BYTES - (size - first);
+    await appendFile(path, `${"x".repeat(filler - 1)}\n`);
+    for (const writer of [log, open()]) {
+      assert.deepEqual(await writer.append(recordOf("edge", "again")), { recorded: true, outcome: "requested" });
+    }
+    assert.equal((await stat(path)).size, size + filler);
+    assert.deepEqual(await open().append(recordOf("old", "again")), { recorded: true, outcome: "again" });
+    assert.deepEqual(await log.append(recordOf("edge", "once more")), { recorded: true, outcome: "once more" });
+  });
+
+  test("starts a line of its own after a tail torn at any byte, and writes a torn record again", async (t) => {
+    const { folder, path, open } = await scratch(t);
+    const names = ["a", "b", "c"];
+    for (const name of names) await open().append(recordOf(name));
+    const whole = await readFile(path);
+    const cuts = Array.from({ length: Math.ceil(whole.length / 11) }, (_, n) => n * 11);
+    await Promise.all(
+      cuts.map(async (length) => {
+        const torn = join(folder, `torn-${length}.jsonl`);
+        await writeFile(torn, whole.subarray(0, length));
+        const log = openAuditLog({ path: torn, required: true, secrets: [] });
+        for (const name of [...names, "d"]) await log.append(recordOf(name));
+        const lines = (await readFile(torn, "utf8")).split("\n").slice(0, -1);
+        const ids = lines.flatMap((line) => {
+          try {
+            return [(JSON.parse(line) as Line)["event_id"]];
+          } catch {
+            return [];
+          }
+        });
+        const expected = [...names, "d"].map((name) => eventIdOf(`${name}|a-1|requested`));
+        assert.deepEqual(ids, expected, `cut at ${length}`);
+        // At most the fragment stands beside them.
+        assert.ok(lines.length <= expected.length + 1);
+      }),
+    );
+  });
+
+  test("follows a file that is rotated away, removed or truncated", async (t) => {
+    const { folder, path, open, lines } = await scratch(t);
+    const log = open();
+    await log.append(recordOf("x"));
+    await rename(path, join(folder, "audit.1"));
+    assert.equal((await log.append(recordOf("x", "again"))).outcome, "again");
+    await log.append(recordOf("y"));
+    await truncate(path, 0);
+    await log.append(recordOf("y"));
+    assert.equal((await lines()).length, 1);
+    // Filled again beyond the old size before we look.
+    const foreign = `{"event_id":"${"0".repeat(64)}","outcome":"${"x".repeat(600)}"}\n`;
+    await writeFile(path, foreign);
+    assert.equal((await log.append(recordOf("y", "anew"))).outcome, "anew");
+    await rm(folder, { recursive: true });
+    await log.append(recordOf("z"));
+    assert.deepEqual(
+      (await lines()).map((line) => line["event_id"]),
+      [eventIdOf("z|a-1|requested")],
+    );
+  });
+
+  test("passes over lines that are not its own", async (t) => {
+    const { path, open } = await scratch(t);
+    await writeFile(path, 'no json\n\n[1]\n"x"\nnull\n{"event_id":1,"outcome":"x"}\n{"outcome":"x"}\n');
+    assert.equal((await open().append(recordOf("x", "granted"))).outcome, "granted");
+  });
+
+  test("refuses what is not a plain file, and says what to do", async (t) => {
+    const { folder } = await scratch(t);
+    const target = join(folder, "target");
+    await writeFile(target, "");
+    await symlink(target, join(folder, "link"));
+    await mkdir(join(folder, "folder"));
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    for (const [name, why] of [
+      ["link", /cannot be written: ELOOP.*; it is a symbolic link, which is not followed/],
+      ["folder", /cannot be written: EISDIR.*; AUDIT_LOG_PATH must name a regular file/],
+      ["pipe", /cannot be written: it is not a regular file; AUDIT_LOG_PATH must name a regular file/],
+      ["target/audit.jsonl", /cannot be written: ENOTDIR.*; AUDIT_LOG_PATH must name a file in a folder/],
+    ] as const) {
+      const path = join(folder, name);
+      const log = openAuditLog({ path, required: true, secrets: [] });
+      for (const attempt of [log.check(), log.append(recordOf("x"))]) {
+        await assert.rejects(attempt, (error: Error & { code?: string }) => {
+          assert.equal(error.code, "ERR_AUDIT");
+          assert.ok(error.message.includes(path));
+          assert.match(error.message, why);
+          return true;
+        });
+      }
+    }
+    assert.equal((await readFile(target, "utf8")).length, 0);
+  });
+
+  test("goes on by itself when the folder comes back", async (t) => {
+    const { folder, path, open, lines } = await scratch(t);
+    const log = open();
+    await rm(folder, { recursive: true });
+    await writeFile(folder, "in the way");
+    await assert.rejects(log.append(recordOf("x")), { code: "ERR_AUDIT" });
+    await rm(folder);
+    assert.ok(path.startsWith(folder));
+    assert.equal((await log.append(recordOf("x"))).recorded, true);
+    assert.equal((await lines()).length, 1);
+  });
+
+  // One process of its own: limits of file sizes are set from outside.
+  const child = (path: string, body: string) =>
+    `import { openAuditLog } from ${JSON.stringify(new URL("../src/audit/audit-log.js", import.meta.url).href)};
+     const log = openAuditLog({ path: ${JSON.stringify(path)}, required: true, secrets: [] });
+     const record = (name) => ({ ...${JSON.stringify(recordOf("x"))}, event_key: name, resource: name.padEnd(300, ".") });
+     ${body}`;
+
+  test("claims nothing that did not fit, and names the full disk", async (t) => {
+    const { path } = await scratch(t);
+    const script = child(
+      path,
+      `for (let n = 0; n < 6; n++) console.log(await log.append(record("n" + n)).then((it) => it.outcome, (e) => e.message));`,
+    );
+    const run = spawn("bash", ["-c", 'ulimit -f 2; exec "$0" --input-type=module -e "$1"', process.execPath, script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    run.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    await once(run, "close");
+    const answers = output.trim().split("\n");
+    const recorded = answers.filter((answer) => answer === "requested").length;
+    const text = await readFile(path, "utf8");
+    assert.equal(text.length, 2_048);
+    assert.ok(recorded > 0 && recorded === text.split("\n").length - 1, output);
+    assert.match(
+      answers[recorded] ?? "",
+      /^The audit log .* cannot be written: only \d+ of \d+ bytes were written; make room/,
+    );
+    assert.match(answers.at(-1) ?? "", /cannot be written: EFBIG.*; rotate the file/);
+  });
+
+  test("lets four processes append to one file without tearing or losing a line", async (t) => {
+    const { path, lines } = await scratch(t);
+    const runs = ["a", "b", "c", "d"].map((name) => {
+      const body = `await Promise.all(Array.from({ length: 150 }, (_, n) => log.append(record("${name}" + n))));
+        await log.append(record("shared"));`;
+      const run = spawn(process.execPath, ["--input-type=module", "-e", child(path, body)], { stdio: "inherit" });
+      return once(run, "close");
+    });
+    assert.deepEqual(await Promise.all(runs), [[0, null], [0, null], [0, null], [0, null]]); // prettier-ignore
+    const ids = (await lines()).map((line) => String(line["event_id"]));
+    const expected = ["a", "b", "c", "d"].flatMap((name) =>
+      Array.from({ length: 150 }, (_, n) => eventIdOf(`${name}${n}`)),
+    );
+    for (const id of [...expected, eventIdOf("shared")]) assert.ok(ids.includes(id));
+    // Two processes may write the shared event in the same instant; each own event stands once.
+    assert.equal(ids.filter((id) => id !== eventIdOf("shared")).length, 600);
+  });
+});
