@@ -430,6 +430,22 @@ test("takes away only the caller that aborts", async () => {
   assert.equal(fake.calls.length, 1);
 });
 
+test("does not ask for what its only caller no longer wants", async () => {
+  const fake = fakeLists(true);
+  const shared = createSharedList(fake, { minIntervalMs: 20 });
+  await shared.read("ws-1", ["a"]);
+  const controller = new AbortController();
+  const leaving = shared.read("ws-1", ["b"], controller.signal);
+  const staying = shared.read("ws-1", ["c"]);
+  controller.abort(new Error("enough"));
+  await assert.rejects(leaving, /enough/);
+  await staying;
+  assert.deepEqual(
+    fake.calls.map(({ ids }) => ids),
+    [["a"], ["c"]],
+  );
+});
+
 test("gives everyone the error of a shared list call, and asks anew for the next", async () => {
   let broken = true;
   const fake = fakeLists(true);
@@ -462,7 +478,7 @@ async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`never came true: ${condition.toString()}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 

@@ -69,8 +69,6 @@ function dial(options: SocketOptions, token: string | undefined): Promise<Socket
       followRedirects: false,
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      maxFragments: 1_024,
-      maxBufferedChunks: 16_384,
     });
     let ended = false;
     let pulse: Pulse | undefined;
