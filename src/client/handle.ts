@@ -5,6 +5,7 @@ import { STATE_QUERY } from "../domain/names.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import type { ApprovalState } from "../domain/state.ts";
 import { awaitResult } from "./await-result.ts";
+import { hasWorker } from "./has-worker.ts";
 import { persist } from "./persist.ts";
 import type { RunRef } from "./run.ts";
 import { isWorkflowNotFound, temporalError } from "./temporal-faults.ts";
@@ -19,7 +20,7 @@ export interface ApprovalHandle {
   result(options?: { readonly signal?: AbortSignal | undefined }): Promise<ApprovalResult>;
   /**
    * Where the request stands; needs a worker. Throws ApprovalError ERR_TEMPORAL_UNREACHABLE, ERR_TEMPORAL_REFUSED
-   * (also where no worker answers within 10 s), or ERR_NOT_FOUND.
+   * (also where no worker polls the queue), or ERR_NOT_FOUND.
    */
   state(): Promise<ApprovalState>;
   /** Takes the request back and waits for the end: `cancelled`, or the decision that came first. */
@@ -55,7 +56,7 @@ export function createHandle(deps: HandleDeps, run: RunRef, requestId: string): 
       signal?.throwIfAborted();
       return pool.use(config.temporal, (temporal) => listen(temporal, signal));
     },
-    state: () => pool.use(config.temporal, (temporal) => queryState(temporal, workflowId)),
+    state: () => pool.use(config.temporal, (temporal) => queryState(temporal, workflowId, config.taskQueue)),
     withdraw: () =>
       pool.use(config.temporal, async (temporal) => {
         await cancelRun(temporal, run);
@@ -64,23 +65,37 @@ export function createHandle(deps: HandleDeps, run: RunRef, requestId: string): 
   };
 }
 
-/** Asks for the withdrawal, through outages; a closed run has nothing to withdraw. Never throws. */
-export async function cancelRun(temporal: Temporal, { workflowId, firstRunId }: RunRef): Promise<void> {
+/** Asks for the withdrawal, through outages; a closed run has nothing to withdraw. Throws only the reason of `signal`. */
+export async function cancelRun(
+  temporal: Temporal,
+  { workflowId, firstRunId }: RunRef,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await persist(() =>
-      temporal.call((client) =>
-        client.workflow
-          .getHandle(workflowId, undefined, firstRunId === undefined ? {} : { firstExecutionRunId: firstRunId })
-          .cancel(),
-      ),
+    await persist(
+      () =>
+        temporal.call((client) =>
+          client.workflow
+            .getHandle(workflowId, undefined, firstRunId === undefined ? {} : { firstExecutionRunId: firstRunId })
+            .cancel(),
+        ),
+      { signal },
     );
   } catch {
+    signal?.throwIfAborted();
     // Closed, or refused for good: what the waiting finds is the answer either way.
   }
 }
 
-async function queryState(temporal: Temporal, workflowId: string): Promise<ApprovalState> {
+async function queryState(temporal: Temporal, workflowId: string, taskQueue: string): Promise<ApprovalState> {
   try {
+    // A query without a worker would only run into its deadline.
+    if (!(await hasWorker(temporal, taskQueue))) {
+      throw new ApprovalError(
+        "ERR_TEMPORAL_REFUSED",
+        `Query of ${workflowId}: no worker polls the task queue ${taskQueue} to answer it; start one with: countersign worker`,
+      );
+    }
     return await temporal.call((client) => client.workflow.getHandle(workflowId).query<ApprovalState>(STATE_QUERY));
   } catch (error) {
     if (isWorkflowNotFound(error)) {

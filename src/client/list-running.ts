@@ -20,28 +20,37 @@ const SUMMARIES = 100;
 const AT_ONCE = 10;
 const LIST_MS = 30_000;
 
-/** Throws ApprovalError ERR_TEMPORAL_UNREACHABLE or ERR_TEMPORAL_REFUSED. */
+/** With summaries. Throws ApprovalError ERR_TEMPORAL_UNREACHABLE or ERR_TEMPORAL_REFUSED. */
 export async function listRunning(
   temporal: Temporal,
   workspaceId: string,
   taskQueue: string,
 ): Promise<readonly RunningApproval[]> {
+  const running = await listRunningBare(temporal, workspaceId, taskQueue);
+  const summaries = new Map<string, string>();
+  for (let at = 0; at < Math.min(running.length, SUMMARIES); at += AT_ONCE) {
+    const some = running.slice(at, Math.min(at + AT_ONCE, SUMMARIES));
+    await Promise.all(
+      some.map(async ({ workflow_id }) => {
+        const summary = await summaryOf(temporal, workflow_id);
+        if (summary) summaries.set(workflow_id, summary);
+      }),
+    );
+  }
+  return running.map((one) => {
+    const summary = summaries.get(one.workflow_id);
+    return summary === undefined ? one : { ...one, summary };
+  });
+}
+
+/** Without summaries: one RPC per thousand. Throws as `listRunning` does. */
+export async function listRunningBare(
+  temporal: Temporal,
+  workspaceId: string,
+  taskQueue: string,
+): Promise<readonly RunningApproval[]> {
   try {
-    const running = await readList(temporal, workspaceId, taskQueue);
-    const summaries = new Map<string, string>();
-    for (let at = 0; at < Math.min(running.length, SUMMARIES); at += AT_ONCE) {
-      const some = running.slice(at, Math.min(at + AT_ONCE, SUMMARIES));
-      await Promise.all(
-        some.map(async ({ workflow_id }) => {
-          const summary = await summaryOf(temporal, workflow_id);
-          if (summary) summaries.set(workflow_id, summary);
-        }),
-      );
-    }
-    return running.map((one) => {
-      const summary = summaries.get(one.workflow_id);
-      return summary === undefined ? one : { ...one, summary };
-    });
+    return await readList(temporal, workspaceId, taskQueue);
   } catch (error) {
     throw temporalError(`List of the approvals of workspace ${workspaceId}`, temporal.address, error);
   }

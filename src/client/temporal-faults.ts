@@ -23,7 +23,7 @@ export function isWorkflowNotFound(error: unknown): boolean {
 export function temporalCause(error: unknown): string {
   const grpc = grpcErrorOf(error);
   const text = grpc?.details || messageOf(error);
-  const refused = /connect [A-Z]+ [^\s,(]+/.exec(text);
+  const refused = /connect [A-Z]+ [^\s,(]*[^\s,(.]/.exec(text);
   return refused?.[0] ?? text;
 }
 

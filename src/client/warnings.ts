@@ -1,5 +1,6 @@
 /** Warnings of the client: nothing has failed yet, but a person should know why it takes long. */
 import { messageOf } from "../domain/errors.ts";
+import { hasWorker } from "./has-worker.ts";
 import type { Temporal } from "./temporal-pool.ts";
 
 export interface Warning {
@@ -14,29 +15,19 @@ export type Warn = (warning: Warning) => void;
 export const emitWarning: Warn = ({ code, message }) =>
   process.emitWarning(message, { type: "CountersignWarning", code });
 
-// TASK_QUEUE_TYPE_WORKFLOW of Temporal's API.
-const WORKFLOW_TASKS = 1;
-
 /**
  * After `afterMs`, looks once whether anybody polls the queue, and warns if not. Returns the function that calls it off.
  * A queue that cannot be looked up is not warned about: the waiting itself tells of outages.
  */
 export function warnWithoutWorker(temporal: Temporal, taskQueue: string, afterMs: number, warn: Warn): () => void {
+  let calledOff = false;
   const look = async () => {
-    const { pollers } = await temporal.call((client) =>
-      client.workflow.workflowService.describeTaskQueue({
-        namespace: temporal.namespace,
-        taskQueue: { name: taskQueue },
-        taskQueueType: WORKFLOW_TASKS,
-      }),
-    );
-    if (pollers.length > 0 || calledOff) return;
+    if ((await hasWorker(temporal, taskQueue)) || calledOff) return;
     warn({
       code: "COUNTERSIGN_NO_WORKER",
       message: `No worker polls the task queue ${taskQueue}, so nobody is asked yet. Start one with: countersign worker`,
     });
   };
-  let calledOff = false;
   const timer = setTimeout(() => void look().catch(() => undefined), afterMs);
   return () => {
     calledOff = true;
