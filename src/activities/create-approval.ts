@@ -1,6 +1,6 @@
 /** Creates the approval on the platform, effectively once, however often it is attempted. */
 import { ApplicationFailure } from "@temporalio/common";
-import { activityInfo, Context, heartbeat } from "@temporalio/activity";
+import { activityInfo, Context, heartbeat, type Info } from "@temporalio/activity";
 import { requestedRecord, type AuditRecord } from "../domain/audit-record.ts";
 import { parseTime } from "../domain/deadline.ts";
 import type { CreateAnswer, Listing, Platform } from "../domain/platform-port.ts";
@@ -46,12 +46,11 @@ async function attempt(platform: Platform, input: CreateInput): Promise<Unrecord
   const budgetEnd = Date.now() + Math.min(BUDGET_MS, timeoutMs);
   const overdueAt = info.scheduledTimestampMs + timeoutMs;
 
-  if (info.attempt > 1) {
-    const adopted = adopt(await lookUp(platform, input, signal), input, info.scheduledTimestampMs);
-    if (adopted !== undefined) return adopted;
-    if (Date.now() >= overdueAt) return { kind: "failed", error: lastCause(info.heartbeatDetails) };
-  }
-  let answer: CreateAnswer | undefined;
+  const past = pastOf(info);
+  if (past !== undefined && Date.now() >= overdueAt && past.kind !== "ambiguous")
+    return { kind: "failed", error: past.error };
+  // An attempt that died may have created it, and is treated like an answer that got lost.
+  let answer: CreateAnswer | undefined = past?.kind === "ambiguous" ? past : undefined;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 8_000)) {
     // An ambiguous answer is not repeated before the list has said that nothing came of it.
     if (answer?.kind !== "ambiguous") answer = await platform.create(input.workspace_id, requestBody(input), signal);
@@ -65,11 +64,21 @@ async function attempt(platform: Platform, input: CreateInput): Promise<Unrecord
     const listing = await lookUp(platform, input, signal);
     const adopted = adopt(listing, input, info.scheduledTimestampMs);
     if (adopted !== undefined) return adopted;
-    if (answer.kind === "ambiguous" && listing?.echoes === false) return { kind: "failed", error: answer.error };
-    if (Date.now() + pauseMs >= budgetEnd) return { kind: "failed", error: answer.error };
+    const over = Date.now() + pauseMs >= budgetEnd || (info.attempt > 1 && Date.now() >= overdueAt);
+    if (over || (answer.kind === "ambiguous" && listing?.echoes === false))
+      return { kind: "failed", error: answer.error };
     if (listing !== undefined && answer.kind === "ambiguous") answer = { kind: "unavailable", error: answer.error };
     await pause(pauseMs, signal);
   }
+}
+
+/** What the attempt before this one came to: it says so in its last heartbeat, or it died. */
+function pastOf({ attempt, heartbeatDetails }: Info): { kind: "ambiguous" | "unavailable"; error: string } | undefined {
+  if (attempt === 1) return undefined;
+  const said = heartbeatDetails as Partial<Said> | undefined;
+  return said?.attempt === attempt - 1 && typeof said.error === "string"
+    ? { kind: "unavailable", error: said.error }
+    : { kind: "ambiguous", error: "Failed to request approval: the worker died while it asked" };
 }
 
 function requestBody({ action, reason, task_id, context }: CreateInput) {
@@ -99,9 +108,10 @@ function adopt(listing: Listing | undefined, input: CreateInput, scheduledMs: nu
   };
 }
 
-/** 429 ends the attempt; the next one is told the cause by the heartbeat. */
+/** 429 ends the attempt; the next one is told by the heartbeat that nothing was created, and why. */
 function busy(error: string, delayMs: number): ApplicationFailure {
-  heartbeat(error);
+  const said: Said = { attempt: activityInfo().attempt, error };
+  heartbeat(said);
   return ApplicationFailure.create({
     message: error,
     type: "ERR_PLATFORM_UNREACHABLE",
@@ -110,18 +120,18 @@ function busy(error: string, delayMs: number): ApplicationFailure {
   });
 }
 
-function lastCause(details: unknown): string {
-  return typeof details === "string" ? details : "Failed to request approval: no worker was there in time";
+interface Said {
+  readonly attempt: number;
+  readonly error: string;
 }
 
 function startHeartbeat(): () => void {
   const context = Context.current();
-  const beat = () => context.heartbeat(context.info.heartbeatDetails);
   let interval: NodeJS.Timeout | undefined;
   // Most creations are over by then, and each heartbeat costs an Action.
   const first = setTimeout(() => {
-    beat();
-    interval = setInterval(beat, HEARTBEAT_MS);
+    context.heartbeat();
+    interval = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
   }, FIRST_HEARTBEAT_MS);
   return () => {
     clearTimeout(first);

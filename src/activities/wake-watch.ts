@@ -34,6 +34,7 @@ export function createWatchWaker({
   settings,
   identity,
   problems,
+  count,
   log,
 }: WakeDependencies): WatchWaker {
   const last = new Map<string, number>();

@@ -17,8 +17,8 @@ import type { Connected } from "../domain/watch-signals.ts";
 import type { Log } from "../log.ts";
 import { backoffMs, handshakeBackoffMs, isStandingRefusal } from "../platform/backoff.ts";
 import { decodeEvent } from "../platform/events.ts";
-import type { CloseReason } from "../platform/close-reason.ts";
-import { openSocket, SocketError, type Socket, type SocketOptions } from "../platform/socket.ts";
+import { SocketError, type CloseReason } from "../platform/close-reason.ts";
+import { openSocket, type Socket, type SocketOptions } from "../platform/socket.ts";
 import { createQueue } from "./queue.ts";
 
 export interface StreamDependencies {

@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { isOrphan, reportIfLate } from "./closed-workflow.ts";
 import type { Directory, Target } from "./directory.ts";
 import { createMemory } from "./memory.ts";
+import { createUnmatched } from "./unmatched.ts";
 
 /** A decision as somebody told it. */
 export type Told = Omit<Hint, "source" | "proof">;
@@ -33,14 +34,13 @@ const REMEMBERED = 10_000;
 const DELIVERED_MS = 5 * 60_000;
 /** How long a pending item's workflow is taken to be running still. */
 const CHECKED_MS = 15_000;
-const UNMATCHED_KEPT = 1_000;
-const UNMATCHED_TRIES = 5;
 
 export function createDelivery({ client, directory, platform, log }: DeliveryDependencies): Delivery {
   const delivered = createMemory(REMEMBERED, DELIVERED_MS);
   const settled = createMemory(REMEMBERED);
   const checked = createMemory(REMEMBERED, CHECKED_MS);
-  const unmatched = new Map<string, { workspaceId: string; told: Told; tries: number }>();
+  /** Decisions of a list that nobody here asked for. */
+  const strangers = createMemory(REMEMBERED, DELIVERED_MS);
 
   /** True where a workflow has it now, or had ended before. */
   const signal = async (target: Target, hint: Hint): Promise<"delivered" | "closed"> => {
@@ -56,17 +56,37 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
   const deliverItem = async (workspaceId: string, item: ListItem, source: "socket" | "sweep"): Promise<void> => {
     if (item.status === "pending") return;
     const key = keyOf(workspaceId, item);
-    if (delivered.has(key) || settled.has(key)) return;
+    if (delivered.has(key) || settled.has(key) || strangers.has(key)) return;
     const target = item.task_id
       ? directory.learn(workspaceId, item.approval_id, item.task_id)
       : await directory.find(workspaceId, item.approval_id);
-    if (target === undefined) return;
     const { approval_id, status, decided_by, decided_at } = item;
+    if (target === undefined) {
+      // On a platform that echoes no task id a list cannot tell a stranger's approval from one whose memo is not visible yet.
+      if (!item.task_id) unmatched.park(workspaceId, { approval_id, status, decided_by });
+      return;
+    }
     const hint: Hint = { approval_id, status, decided_by, ...(decided_at === undefined ? {} : { decided_at }), source };
     if ((await signal(target, hint)) === "delivered") return delivered.add(key);
     await reportIfLate(client, workspaceId, item);
     settled.add(key);
   };
+
+  const unmatched = createUnmatched(
+    async (workspaceId, told) => {
+      try {
+        const target = await directory.find(workspaceId, told.approval_id);
+        if (target !== undefined) await signal(target, { ...told, source: "socket" });
+        return target !== undefined;
+      } catch {
+        return false;
+      }
+    },
+    (workspaceId, told) => {
+      strangers.add(keyOf(workspaceId, told));
+      log.info({ approval_id: told.approval_id }, "dropped a decision that belongs to no request known here");
+    },
+  );
 
   const withdrawOrphan = async (workspaceId: string, item: ListItem): Promise<void> => {
     const key = `${workspaceId}/${item.approval_id}`;
@@ -77,20 +97,6 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
       log.info({ approval_id: item.approval_id, answer: answer.kind }, "withdrew an approval that nobody waits for");
     }
     checked.add(key);
-  };
-
-  const retryUnmatched = async (workspaceId: string): Promise<void> => {
-    for (const [key, entry] of unmatched) {
-      if (entry.workspaceId !== workspaceId) continue;
-      const target = await directory.find(workspaceId, entry.told.approval_id);
-      if (target !== undefined) {
-        unmatched.delete(key);
-        await signal(target, { ...entry.told, source: "socket" });
-      } else if (++entry.tries >= UNMATCHED_TRIES) {
-        unmatched.delete(key);
-        log.warn({ approval_id: entry.told.approval_id }, "dropped a decision that belongs to no request known here");
-      }
-    }
   };
 
   const guarded = async (what: string, approvalId: string, act: () => Promise<void>): Promise<void> => {
@@ -107,10 +113,7 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
       if (delivered.has(key) || settled.has(key) || isOwnDecider(told.decided_by ?? "")) return;
       await guarded("signalling a decision", told.approval_id, async () => {
         const target = await directory.find(workspaceId, told.approval_id);
-        if (target === undefined) {
-          if (unmatched.size < UNMATCHED_KEPT) unmatched.set(key, { workspaceId, told, tries: 0 });
-          return;
-        }
+        if (target === undefined) return unmatched.park(workspaceId, told);
         const proof = target.taskId === undefined ? undefined : prove?.(target.taskId);
         const hint: Hint = { ...told, source: "socket", ...(proof === undefined ? {} : { proof }) };
         if ((await signal(target, hint)) === "delivered") delivered.add(key);
@@ -123,7 +126,6 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
       for (const item of listing.items.filter((one) => one.status === "pending")) {
         await guarded("checking a pending approval", item.approval_id, () => withdrawOrphan(workspaceId, item));
       }
-      await guarded("matching decisions", "", () => retryUnmatched(workspaceId));
     },
   };
 }

@@ -8,6 +8,9 @@ import type { ApprovalState } from "../domain/state.ts";
 
 export interface Lifecycle {
   readonly request: ApprovalRequest;
+  /** Of the request; "" where a bad start gave none. */
+  readonly action: string;
+  readonly workspace_id: string;
   readonly workflow_id: string;
   readonly task_id: string;
   readonly trace_id: string;
@@ -40,7 +43,7 @@ export function stateOf(life: Lifecycle): ApprovalState {
 /** Moves to a step and tells the Temporal UI, at no event and no Action. */
 export function enter(life: Lifecycle, step: Lifecycle["step"]): void {
   life.step = step;
-  const lines = [`**${life.status ?? step}**: ${summaryText(life.request.action)}`];
+  const lines = [`**${life.status ?? step}**: ${summaryText(life.action)}`];
   if (life.approval_id !== undefined) lines.push(`Approval: \`${life.approval_id}\``);
   if (life.deadline_ms !== undefined) lines.push(`Deadline: ${new Date(life.deadline_ms).toISOString()}`);
   if (step === "waiting") {
@@ -50,4 +53,9 @@ export function enter(life: Lifecycle, step: Lifecycle["step"]): void {
   }
   lines.push(`Trace: \`${life.trace_id}\``);
   setCurrentDetails(lines.join("\n\n"));
+}
+
+/** A string as it is, anything else as "": for the texts of a start that was not a request. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }

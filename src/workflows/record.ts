@@ -15,13 +15,12 @@ import { resultOf } from "./result.ts";
 import { recordOnce, recordOutcome } from "./steps.ts";
 
 export function baseOf(life: Lifecycle): RecordBase {
-  const text = (value: unknown) => (typeof value === "string" ? value : "");
   return {
-    workspace_id: text(life.request?.workspace_id),
+    workspace_id: life.workspace_id,
     workflow_id: life.workflow_id,
     task_id: life.task_id,
     trace_id: life.trace_id,
-    action: text(life.request?.action),
+    action: life.action,
     time_ms: Date.now(),
   };
 }

@@ -11,7 +11,7 @@ import type { ApprovalResult } from "../domain/outcome.ts";
 import type { Settings } from "../domain/ports.ts";
 import { problemsOf, problemText, type ApprovalRequest } from "../domain/request.ts";
 import { awaitEnding, withdrawAll, type Ending } from "./await-ending.ts";
-import { enter, stateOf, type Lifecycle } from "./lifecycle.ts";
+import { enter, stateOf, textOf, type Lifecycle } from "./lifecycle.ts";
 import { approvalStateQuery, decidedSignal } from "./messages.ts";
 import { baseOf, finish, note, recordRequired } from "./record.ts";
 import { checkPermission, createApproval } from "./steps.ts";
@@ -44,6 +44,8 @@ export async function requestApproval(request: ApprovalRequest, carried?: Carrie
   let cancelled = false;
   const life: Lifecycle = {
     request,
+    action: textOf(request?.action),
+    workspace_id: textOf(request?.workspace_id),
     workflow_id: info.workflowId,
     task_id: taskId(info.workflowId, info.firstExecutionRunId),
     trace_id: carried?.trace_id ?? uuid4(),
