@@ -389,6 +389,14 @@ describe("the writer", () => {
     assert.equal((await open().append(recordOf("x", "granted"))).outcome, "granted");
   });
 
+  test("answers the first of two records of one event", async (t) => {
+    const { path, open, lines } = await scratch(t);
+    const line = (outcome: string) => auditLine(recordOf("x", outcome), []);
+    await writeFile(path, `${line("granted")}${line("failure")}`);
+    assert.equal((await open().append(recordOf("x", "timeout"))).outcome, "granted");
+    assert.equal((await lines()).length, 2);
+  });
+
   test("refuses what is not a plain file, and says what to do", async (t) => {
     const { folder } = await scratch(t);
     const target = join(folder, "target");

@@ -30,10 +30,10 @@ export function createTailIndex(): TailIndex {
   /** In the order of the file. */
   const entries = new Map<string, { readonly outcome: string; readonly at: number }>();
 
-  async function isContinued(file: FileHandle, stat: { size: number; dev: number; ino: number }): Promise<boolean> {
-    if (identity !== `${stat.dev}:${stat.ino}` || stat.size < end) return false;
+  async function isContinued(file: FileHandle, stat: { dev: number; ino: number }): Promise<boolean> {
+    if (identity !== `${stat.dev}:${stat.ino}`) return false;
     if (end === 0) return true;
-    // A file truncated and filled again has, most likely, no line ending just here.
+    // A file truncated since is too short for this; one filled again has, most likely, no line ending just here.
     const { buffer, bytesRead } = await file.read(Buffer.alloc(1), 0, 1, end - 1);
     return bytesRead === 1 && buffer[0] === NEWLINE;
   }
