@@ -16,7 +16,7 @@ export interface PlatformSettings {
 }
 
 /** True in a container of Docker or Podman. */
-export function inContainer(machine: Machine, dockerVersion: string | undefined): boolean {
+function inContainer(machine: Machine, dockerVersion: string | undefined): boolean {
   return dockerVersion !== undefined || machine.exists("/.dockerenv") || machine.exists("/run/.containerenv");
 }
 
