@@ -403,7 +403,7 @@ describe("the writer", () => {
     await writeFile(target, "");
     await symlink(target, join(folder, "link"));
     await mkdir(join(folder, "folder"));
-    execFileSync("mkfifo", [join(folder, "pipe")]);
+    execFileSync("bash", ["-c", 'mkfifo "$0"', join(folder, "pipe")]);
     for (const [name, why] of [
       ["link", /cannot be written: ELOOP.*; it is a symbolic link, which is not followed/],
       ["folder", /cannot be written: EISDIR.*; AUDIT_LOG_PATH must name a regular file/],
