@@ -2,7 +2,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { ApprovalError } from "../domain/errors.ts";
-import type { DecideAnswer, ListItem } from "../domain/platform-port.ts";
+import type { ListItem } from "../domain/platform-port.ts";
 import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
 import { EXIT } from "./exit-codes.ts";
@@ -18,18 +18,6 @@ interface DecideFlags {
 }
 
 type Decision = "approved" | "denied";
-
-/** The platform's client as this command uses it; a client that takes no comment ignores the last argument. */
-interface Decider {
-  decide(
-    workspaceId: string,
-    approvalId: string,
-    decision: Decision,
-    decidedBy: string,
-    signal?: AbortSignal,
-    comment?: string,
-  ): Promise<DecideAnswer>;
-}
 
 export function register(program: Command, io: Io): void {
   for (const [name, decision] of [
@@ -64,8 +52,7 @@ async function decide(io: Io, id: string, decision: Decision, flags: DecideFlags
   const { workspaceId } = setup.config;
   const decidedBy = flags.as ?? loginName();
   const approvalId = isWorkflowId(setup, id) ? await approvalIdOf(setup, id) : id;
-  const platform: Decider = setup.platform;
-  const answer = await platform.decide(workspaceId, approvalId, decision, decidedBy, undefined, flags.comment);
+  const answer = await setup.platform.decide(workspaceId, approvalId, decision, decidedBy, undefined, flags.comment);
   if (answer.kind === "refused") throw new ApprovalError("ERR_PLATFORM_REFUSED", answer.error);
   if (answer.kind === "decided") return report(io, approvalId, decision, decision, undefined, flags);
 

@@ -45,5 +45,7 @@ export interface Platform {
     decision: "approved" | "denied",
     decidedBy: string,
     signal?: AbortSignal,
+    /** Kept by platforms that know it, ignored by the others. */
+    comment?: string,
   ): Promise<DecideAnswer>;
 }

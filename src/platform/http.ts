@@ -89,10 +89,11 @@ export function createPlatform(options: PlatformOptions): Platform {
     decision: "approved" | "denied",
     decidedBy: string,
     signal?: AbortSignal,
+    comment?: string,
   ): Promise<DecideAnswer> {
     const url = base + approvalsPath(workspaceId, approvalId);
     const request = `POST ${url}`;
-    const body = JSON.stringify({ decision, decided_by: decidedBy });
+    const body = JSON.stringify({ decision, decided_by: decidedBy, comment });
     const call = { method: "POST", url, body, readBodyOf: 200, maxBytes: OTHER_BYTES, signal } as const;
     const answer = answerOf(request, await sender.send(call), signal);
     if (answer.status === 404) return { kind: "not_pending" };
