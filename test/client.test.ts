@@ -1,5 +1,6 @@
 /** The agent API against a real Temporal server; the workflow's own behaviour is tested with the real worker elsewhere. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -7,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Client, Connection } from "@temporalio/client";
 import fc from "fast-check";
 import {
@@ -460,6 +462,32 @@ describe("the client", () => {
   });
 });
 
+describe("an agent's process", () => {
+  it("runs the example: asks, prints the answer and exits by itself", { timeout: 60_000 }, async () => {
+    const config = workspace();
+    const child = node([fileURLToPath(new URL("../examples/request.js", import.meta.url))], config.workspaceId);
+    await stub.completeOne(config.taskQueue, (task) => approved(task.workflowId));
+    const { code, out } = await child;
+    assert.equal(code, 0);
+    assert.match(out, /^Approved by ada\.\nDeleting, as ada allowed under trace b0a7c5f0-/);
+  });
+
+  it("may exit after the start, and cancels nothing by it", { timeout: 60_000 }, async () => {
+    const config = workspace();
+    const index = JSON.stringify(new URL("../src/index.js", import.meta.url).href);
+    const script = `import { createApprovals } from ${index};
+      await createApprovals().start("a", "b", { requestId: "left" });`;
+    const { code } = await node(["--input-type=module", "-e", script], config.workspaceId);
+    assert.equal(code, 0);
+    const workflowId = `approval:${config.workspaceId}:left`;
+    const { status } = await temporal.workflow.getHandle(workflowId).describe();
+    assert.equal(status.name, "RUNNING");
+    const result = createApprovals(config).request("a", "b", { requestId: "left" });
+    await stub.completeOne(config.taskQueue, (task) => (task.cancelRequested ? "never" : approved(task.workflowId)));
+    assert.deepEqual(await result, approved(workflowId));
+  });
+});
+
 describe("the content hash", () => {
   it("does not depend on the order of keys, and counts a missing context as null", () => {
     const one = contentHash({ action: "a", reason: "b", context: { x: 1, y: { p: 1, q: 2 } } });
@@ -509,6 +537,18 @@ describe("what others build on", () => {
     assert.match(requestApprovalTool.description, /destructive, expensive, or outside your normal authority/);
   });
 });
+
+/** Runs Node with the environment of an agent of the workspace. */
+async function node(
+  argv: readonly string[],
+  workspaceId: string,
+): Promise<{ readonly code: number | null; readonly out: string }> {
+  const env = { PATH: process.env["PATH"], WORKSPACE_ID: workspaceId, TEMPORAL_ADDRESS: server.address };
+  const child = spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out })));
+}
 
 function circle(): NonNullable<RequestOptions["context"]> {
   const context: Record<string, unknown> = {};

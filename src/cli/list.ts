@@ -11,7 +11,10 @@ import { printJson } from "./print-result.ts";
 import { workflowOf } from "./resolve-id.ts";
 import { note, requestIdOf, setUp } from "./setup.ts";
 import type { Setup } from "./setup.ts";
-import { table } from "./table.ts";
+import { shortened, table } from "./table.ts";
+
+// A long action must not push the ids out of sight, which are there to be copied.
+const WIDEST_ACTION = 72;
 
 /** One line of the list. What only one of the two sides knows is absent where that side has no part in it. */
 interface Entry {
@@ -52,12 +55,12 @@ async function list(io: Io, json: boolean): Promise<void> {
   if (json) return printJson(io, entries);
   if (entries.length === 0) return io.err(`Nothing waits for a decision in workspace ${workspaceId}.`);
   const rows = entries.map((entry) => [
-    entry.approval_id ?? "-",
+    visible(entry.approval_id ?? "-"),
     ageOf(entry.since),
-    entry.summary ?? (entry.workflow_id === undefined ? "(not one of ours)" : "-"),
-    entry.workflow_id ?? "-",
+    shortened(visible(entry.summary ?? (entry.workflow_id === undefined ? "(not one of ours)" : "-")), WIDEST_ACTION),
+    visible(entry.workflow_id ?? "-"),
   ]);
-  const [head, ...body] = table([["APPROVAL", "AGE", "ACTION", "WORKFLOW"], ...rows.map((row) => row.map(visible))]);
+  const [head, ...body] = table([["APPROVAL", "AGE", "ACTION", "WORKFLOW"], ...rows]);
   io.out([coloured(head ?? "", "bold", io.colour.out), ...body].join("\n"));
 }
 

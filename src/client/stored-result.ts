@@ -1,5 +1,6 @@
 /** What a closed run left behind, as a result. */
-import { CancelledFailure, TerminatedFailure, TimeoutFailure, WorkflowFailedError } from "@temporalio/client";
+import { CancelledFailure, TerminatedFailure, TimeoutFailure } from "@temporalio/client";
+import type { WorkflowFailedError } from "@temporalio/client";
 import { messageOf } from "../domain/errors.ts";
 import { STATUSES } from "../domain/outcome.ts";
 import type { ApprovalResult, Cancelled, Failed } from "../domain/outcome.ts";
