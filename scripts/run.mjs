@@ -10,6 +10,7 @@ const COMMANDS = {
   test: (args) => runWithTemporal(testArguments(args)),
   check: () => check(),
   bench: (args) => runWithTemporal(["dist/bench/index.js", ...args]),
+  "record-histories": () => runWithTemporal(["dist/test/support/record-histories.js"]),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

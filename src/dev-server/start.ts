@@ -19,6 +19,8 @@ export interface DevServerOptions {
   readonly dbFile?: string;
   /** Made at the start beside `default`. Default: `default`. */
   readonly namespace?: string;
+  /** Further arguments of `temporal server start-dev`. */
+  readonly extraArgs?: readonly string[];
   /** The server's own output is appended here. Default: only its last 4 KiB are kept, for error texts. */
   readonly logFile?: string;
 }
@@ -85,6 +87,7 @@ function launch(options: DevServerOptions, port: number): Launched {
   args.push(...(options.uiPort === undefined ? ["--headless"] : ["--ui-port", String(options.uiPort)]));
   if (options.namespace !== undefined) args.push("--namespace", options.namespace);
   if (options.dbFile !== undefined) args.push("--db-filename", options.dbFile);
+  args.push(...(options.extraArgs ?? []));
 
   const child = spawn(options.binary, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const log =

@@ -12,7 +12,7 @@ import { createLogger, type Log } from "../../src/log.ts";
 import { runWorker } from "../../src/worker.ts";
 import { startPlatform, type TestPlatform } from "./platform.ts";
 import type { PlatformOptions } from "./platform-service.ts";
-import { testTemporal } from "./temporal.ts";
+import { temporalCli, testTemporal } from "./temporal.ts";
 
 export interface StackOptions {
   readonly platform?: Omit<PlatformOptions, "workspaces">;
@@ -56,7 +56,9 @@ export interface Stack {
 }
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const temporal = await testTemporal();
+  const own = options.env?.["TEMPORAL_ADDRESS"];
+  const temporal =
+    own === undefined ? await testTemporal() : { address: own, cliPath: await temporalCli(), cleanup: async () => {} };
   const folder = await mkdtemp(join(tmpdir(), "countersign-"));
   const workspaceId = randomUUID();
   const token = `token-of-${workspaceId}`;
@@ -84,10 +86,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     secrets: config.secrets,
     destination: { write: (line: string) => void lines.push(line) },
   });
-  const connection = await Connection.connect({ address: temporal.address });
+  const connection = await Connection.connect({ address: config.temporal.address });
   const parts = new Set<Part>();
 
-  const part = (start: (config: WorkspaceConfig, log: Log, signal: AbortSignal) => Promise<void>, over?: NodeJS.ProcessEnv): Part => {
+  const part = (
+    start: (config: WorkspaceConfig, log: Log, signal: AbortSignal) => Promise<void>,
+    over?: NodeJS.ProcessEnv,
+  ): Part => {
     const ender = new AbortController();
     const running = start(requireWorkspace(loadConfig({ ...env, ...over })), log, ender.signal);
     running.catch((error: unknown) => lines.push(String(error)));
@@ -112,7 +117,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     temporal: new Client({ connection }),
     temporalCli: temporal.cliPath,
     log: lines,
-    audit: (traceId) => readAudit(config.audit.path).filter((line) => traceId === undefined || line.trace_id === traceId),
+    audit: (traceId) =>
+      readAudit(config.audit.path).filter((line) => traceId === undefined || line.trace_id === traceId),
     startWorker: (over) => part((own, ownLog, signal) => runWorker(own, { signal, log: ownLog }), over),
     startBridge: (over) => part((own, ownLog, signal) => runBridge(own, { signal, log: ownLog }), over),
     async stop() {

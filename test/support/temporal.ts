@@ -21,10 +21,14 @@ export async function testTemporal(): Promise<TestTemporal> {
 
 /** A server of the test's own, for tests that kill it; start it again with the same database file and port. */
 export async function startOwnServer(
-  dbFile: string,
+  dbFile: string | undefined,
   options: Omit<DevServerOptions, "binary" | "dbFile"> = {},
 ): Promise<DevServer> {
-  return await startDevServer({ ...options, binary: await temporalCli(), dbFile });
+  return await startDevServer({
+    ...options,
+    binary: await temporalCli(),
+    ...(dbFile === undefined ? {} : { dbFile }),
+  });
 }
 
 /** The Temporal CLI's path. Throws ERR_DEV_SERVER where there is none: no test is skipped for want of a server. */
