@@ -363,10 +363,13 @@ describe("countersign approve and deny", () => {
     await finish(workflowId);
   });
 
-  it("decides by workflow id", async () => {
+  it("decides by workflow id, and passes the comment on", async () => {
     const { workflowId, approvalId } = await waiting("two");
-    const { code, out } = await run(["deny", workflowId, "--json"]);
+    const { code, out } = await run(["deny", workflowId, "--comment", "not on a Friday", "--json"]);
     assert.equal(code, 0);
+    const platform = createPlatform({ url: inbox.url, token: tokenFrom({ token: reviewerToken }) });
+    const { items } = await platform.list(workspaceId, [approvalId]);
+    assert.equal(items[0]?.comment, "not on a Friday");
     assert.deepEqual(JSON.parse(out), { approval_id: approvalId, status: "denied", already: false });
     await finish(workflowId, "denied");
   });
@@ -381,6 +384,14 @@ describe("countersign approve and deny", () => {
     assert.equal(items[0]?.status, "pending");
     await finish(workflowId);
   });
+
+  for (const name of ["", "countersign:timed_out", " Countersign:x", "auto-expired"]) {
+    it(`refuses to decide as ${JSON.stringify(name)}, which would not be a person's word`, async () => {
+      const { code, err } = await run(["deny", "a-1", "--as", name]);
+      assert.equal(code, 2);
+      assert.match(err, /^countersign: --as .* is no person's name; give your own\n$/);
+    });
+  }
 
   it("exits 3 with the platform's refusal where the token is not a reviewer's", async () => {
     const { workflowId, approvalId } = await waiting("four");

@@ -519,6 +519,29 @@ describe("the content hash", () => {
 });
 
 describe("what others build on", () => {
+  it(
+    "is a workflow that the temporal CLI can start with JSON, and the client then finds",
+    { timeout: 60_000 },
+    async () => {
+      const config = workspace();
+      const workflowId = `approval:${config.workspaceId}:r-1`;
+      const input = { action: "deploy", reason: "fixed", request_id: "r-1", workspace_id: config.workspaceId };
+      const argv = ["workflow", "execute", "--type", "requestApproval", "--task-queue", config.taskQueue];
+      argv.push("--workflow-id", workflowId, "--input", JSON.stringify(input), "--address", server.address);
+      const child = spawn(server.cliPath, argv, { stdio: "ignore" });
+      const code = new Promise((resolve) => child.on("close", resolve));
+      await stub.completeOne(config.taskQueue, (task) => {
+        assert.deepEqual(task.input, input);
+        return approved(task.workflowId);
+      });
+      assert.equal(await code, 0);
+      assert.deepEqual(
+        await createApprovals(config).request("deploy", "fixed", { requestId: "r-1" }),
+        approved(workflowId),
+      );
+    },
+  );
+
   it("gives a child workflow the id, the queue and a parent-close policy that withdraws", () => {
     const request = { action: "a", reason: "b", request_id: "r1", workspace_id: "ws-1" };
     assert.deepEqual(approvalChildOptions(request), {

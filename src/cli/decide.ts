@@ -2,6 +2,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { ApprovalError } from "../domain/errors.ts";
+import { AUTO_EXPIRED, isOwnDecider } from "../domain/names.ts";
 import type { ListItem } from "../domain/platform-port.ts";
 import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
@@ -51,6 +52,9 @@ async function decide(io: Io, id: string, decision: Decision, flags: DecideFlags
   requireReviewer(setup.config);
   const { workspaceId } = setup.config;
   const decidedBy = flags.as ?? loginName();
+  if (decidedBy.trim() === "" || isOwnDecider(decidedBy) || decidedBy === AUTO_EXPIRED) {
+    throw new ApprovalError("ERR_USAGE", `--as ${JSON.stringify(decidedBy)} is no person's name; give your own`);
+  }
   const approvalId = isWorkflowId(setup, id) ? await approvalIdOf(setup, id) : id;
   const answer = await setup.platform.decide(workspaceId, approvalId, decision, decidedBy, undefined, flags.comment);
   if (answer.kind === "refused") throw new ApprovalError("ERR_PLATFORM_REFUSED", answer.error);
