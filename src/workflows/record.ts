@@ -65,8 +65,10 @@ export async function finish(life: Lifecycle, ending: Ending): Promise<ApprovalR
     enter(life, "closed");
     return last;
   };
+  // A minute of attempts has just gone by for the record of the request.
+  const write = ending.kind === "failed" && ending.reason === "audit_failed" ? recordOnce : recordOutcome;
   try {
-    const { recorded } = await recordOutcome({ record: finalRecord(baseOf(life), result, facts), required });
+    const { recorded } = await write({ record: finalRecord(baseOf(life), result, facts), required });
     return end(recorded ? result : { ...result, audited: false });
   } catch (error) {
     if (result.status !== "approved") return end({ ...result, audited: false });
