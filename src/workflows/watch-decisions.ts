@@ -96,12 +96,26 @@ export async function watchDecisions(input: WatchInput, carried?: WatchCarried):
       await condition(() => wake.use_websocket || ending);
       if (ending) return;
       streams++;
-      const failed = await streamStep(bridgeTaskQueue(info.taskQueue), wake.heartbeat_seconds, activityId())
-        .streamDecisions({ workspace_id, task_queue: info.taskQueue, short_runs: shortRuns })
+      const scope = new CancellationScope();
+      let over = false;
+      const stream = scope
+        .run(() =>
+          streamStep(bridgeTaskQueue(info.taskQueue), wake.heartbeat_seconds, activityId()).streamDecisions({
+            workspace_id,
+            task_queue: info.taskQueue,
+            short_runs: shortRuns,
+          }),
+        )
         .then(
           () => false,
           () => true,
-        );
+        )
+        .finally(() => {
+          over = true;
+        });
+      await condition(() => over || !wake.use_websocket);
+      scope.cancel();
+      const failed = await stream;
       const long = connectedMs !== undefined && Date.now() - connectedMs >= LONG_RUN_MS;
       // A stream that never connected and failed at once must not be rescheduled in a tight loop.
       const hasty = failed && connectedMs === undefined;
@@ -158,13 +172,20 @@ export async function watchDecisions(input: WatchInput, carried?: WatchCarried):
       }
     }
   }
-  const again = { wake, woken_ms: wokenMs, streams, short_runs: shortRuns, workers };
   const finished = ending;
   ending = true;
   work.cancel();
   await Promise.all([streaming, sweeping]);
-  if (finished) return;
-  await makeContinueAsNewFunc<typeof watchDecisions>()(input, { ...again, late: [...late] });
+  // A wake or a report that came during these last steps would be lost with this run.
+  if (finished && wokenMs + IDLE_MS <= Date.now() && late.length === 0) return;
+  await makeContinueAsNewFunc<typeof watchDecisions>()(input, {
+    wake,
+    woken_ms: wokenMs,
+    streams,
+    short_runs: shortRuns,
+    late: [...late],
+    workers,
+  });
 }
 
 async function recordLate(workspaceId: string, { decision, action, ...ids }: Late): Promise<void> {
