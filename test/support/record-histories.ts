@@ -23,9 +23,15 @@ const FOLDER = resolve("test/histories");
 async function save(client: Client, name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   const json = JSON.parse(historyToJSON(history)) as unknown;
-  const text = JSON.stringify(json, (key, value: unknown) => (key === "identity" ? "recorder" : value), 1);
+  const text = JSON.stringify(json, (key, value: unknown) => cleaned(key, value), 1);
   await writeFile(join(FOLDER, `${name}.json`), `${text}\n`);
   process.stderr.write(`${name}: ${history.events?.length ?? 0} events\n`);
+}
+
+/** Without what names a machine. */
+function cleaned(key: string, value: unknown): unknown {
+  if (key === "identity") return "recorder";
+  return key === "stackTrace" ? "" : value;
 }
 
 async function withStack(options: StackOptions, work: (stack: Stack) => Promise<void>): Promise<void> {
