@@ -115,6 +115,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
   return freeze(config);
 }
 
+/** The environment of this process, for those who hand it on: with changes to `loadConfig`, or to a program they start. */
+export function processEnvironment(): NodeJS.ProcessEnv {
+  return process.env;
+}
+
 const WORKSPACE_REMEDY = `set it to ${WORKSPACE_ALLOWED}`;
 
 /** The same configuration, known to name a workspace. Throws ApprovalError ERR_CONFIG where WORKSPACE_ID is not set. */

@@ -6,6 +6,7 @@ import { visible } from "../domain/text.ts";
 import * as bridge from "./bridge.ts";
 import { coloured } from "./colour.ts";
 import * as decide from "./decide.ts";
+import * as doctor from "./doctor.ts";
 import { EXIT, exitCodeOfError } from "./exit-codes.ts";
 import * as inbox from "./inbox.ts";
 import { processIo } from "./io.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly { register(program: Command, io: Io): void }[] = [
   worker,
   bridge,
   inbox,
+  doctor,
 ];
 
 /** Runs `countersign <argv…>`, where `argv` is `process.argv.slice(2)`, and returns the exit code. Never throws. */
