@@ -247,7 +247,7 @@ describe("the same request again", () => {
       const config = workspace();
       const approvals = createApprovals(config);
       await approvals.start("a", "b", { requestId: "same", context: { x: 1 } });
-      const again = () => approvals.request(action, reason, { ...options, requestId: "same" });
+      const again = () => approvals.start(action, reason, { ...options, requestId: "same" });
       await assert.rejects(again(), { code: "ERR_REQUEST_MISMATCH" });
       await stub.completeOne(config.taskQueue, (task) => approved(task.workflowId));
       await assert.rejects(again(), {
@@ -266,7 +266,7 @@ describe("the same request again", () => {
       args: [{ action: "a", reason: "b", request_id: "foreign", workspace_id: config.workspaceId, timeout_seconds: 1 }],
     });
     const approvals = createApprovals(config);
-    await assert.rejects(approvals.request("other", "b", { requestId: "foreign" }), { code: "ERR_REQUEST_MISMATCH" });
+    await assert.rejects(approvals.start("other", "b", { requestId: "foreign" }), { code: "ERR_REQUEST_MISMATCH" });
     const result = approvals.request("a", "b", { requestId: "foreign" });
     await stub.completeOne(config.taskQueue, (task) => approved(task.workflowId));
     assert.deepEqual(await result, approved(workflowId));
@@ -279,7 +279,7 @@ describe("the same request again", () => {
       taskQueue: config.taskQueue,
       args: [{ action: "a", reason: "b" }],
     });
-    await assert.rejects(createApprovals(config).request("a", "b", { requestId: "taken" }), {
+    await assert.rejects(createApprovals(config).start("a", "b", { requestId: "taken" }), {
       code: "ERR_REQUEST_MISMATCH",
     });
   });

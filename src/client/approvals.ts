@@ -12,7 +12,7 @@ import { startRequest } from "./start-request.ts";
 import type { Started } from "./start-request.ts";
 import { cancelledResult, failedResult } from "./stored-result.ts";
 import { createTemporalPool } from "./temporal-pool.ts";
-import { emitWarning } from "./warnings.ts";
+import { emitWarning, outageWarning } from "./warnings.ts";
 import type { Warn } from "./warnings.ts";
 
 export interface ClientOptions {
@@ -67,6 +67,7 @@ export function createApprovals(config?: Config, options: ClientOptions = {}): A
           taskQueue: settings.taskQueue,
           secrets: settings.secrets,
           patienceMs: options.unreachableAfterMs ?? UNREACHABLE_AFTER_MS,
+          onOutage: (cause) => warn(outageWarning(temporal.address, workflowId, cause)),
         },
         signal,
       ),

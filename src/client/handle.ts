@@ -43,7 +43,7 @@ export function createHandle(deps: HandleDeps, run: RunRef, requestId: string): 
       return await awaitResult(temporal, run, {
         secrets: config.secrets,
         signal,
-        onOutage: (cause) => deps.warn(outageWarning(temporal, workflowId, cause)),
+        onOutage: (cause) => deps.warn(outageWarning(temporal.address, workflowId, cause)),
       });
     } finally {
       callOff();

@@ -21,6 +21,8 @@ export interface StartSettings {
   readonly secrets: readonly string[];
   /** How long Temporal may be unreachable before the start is given up. */
   readonly patienceMs: number;
+  /** Hears of the first failure of an outage that begins once the request stands. */
+  readonly onOutage: (cause: string) => void;
 }
 
 /** `unstarted`: nobody was asked as far as is known, and why. */
@@ -47,8 +49,13 @@ export async function startRequest(
   }
   if (runId !== undefined && !prepared.named) return { run: { workflowId: prepared.workflowId, firstRunId: runId } };
   // The request stands from here on, so an outage only delays the comparison.
-  const description = await persist(() => describeRun(temporal, prepared.workflowId));
-  if (!(await persist(() => isSameRequest(temporal, prepared, description)))) throw mismatch(prepared);
+  let told = false;
+  const onOutage = (error: unknown) => {
+    if (!told) settings.onOutage(temporalCause(error));
+    told = true;
+  };
+  const description = await persist(() => describeRun(temporal, prepared.workflowId), { onOutage });
+  if (!(await persist(() => isSameRequest(temporal, prepared, description), { onOutage }))) throw mismatch(prepared);
   return { run: { workflowId: prepared.workflowId, firstRunId: firstRunIdOf(description) } };
 }
 

@@ -1,5 +1,4 @@
 /** Warnings of the client: nothing has failed yet, but a person should know why it takes long. */
-import { messageOf } from "../domain/errors.ts";
 import { hasWorker } from "./has-worker.ts";
 import type { Temporal } from "./temporal-pool.ts";
 
@@ -36,9 +35,9 @@ export function warnWithoutWorker(temporal: Temporal, taskQueue: string, afterMs
 }
 
 /** The text of an outage in mid-wait. */
-export function outageWarning(temporal: Temporal, workflowId: string, cause: unknown): Warning {
+export function outageWarning(address: string, workflowId: string, cause: string): Warning {
   return {
     code: "COUNTERSIGN_TEMPORAL_LOST",
-    message: `Temporal at ${temporal.address} does not answer (${messageOf(cause)}). Still waiting for ${workflowId}, which goes on without us.`,
+    message: `Temporal at ${address} does not answer (${cause}). Still waiting for ${workflowId}, which goes on without us.`,
   };
 }

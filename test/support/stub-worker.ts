@@ -5,7 +5,7 @@ import proto from "@temporalio/proto";
 const { CommandType, EventType } = proto.temporal.api.enums.v1;
 const namespace = "default";
 const identity = "stub-worker";
-const POLL_MS = 30_000;
+const LIMIT_MS = 30_000;
 
 export interface StubTask {
   readonly workflowId: string;
@@ -16,7 +16,7 @@ export interface StubTask {
 }
 
 export interface StubWorker {
-  /** Takes tasks of the queue until `decide` gives a result, and completes that workflow with it. */
+  /** Takes tasks of the queue until `decide` gives a result, and completes that workflow with it; for 30 s at most. */
   completeOne(taskQueue: string, decide: (task: StubTask) => unknown): Promise<void>;
   close(): Promise<void>;
 }
@@ -26,9 +26,12 @@ export async function connectStubWorker(address: string): Promise<StubWorker> {
   const service = connection.workflowService;
   return {
     async completeOne(taskQueue, decide) {
+      const giveUpAt = Date.now() + LIMIT_MS;
       for (;;) {
+        if (Date.now() > giveUpAt)
+          throw new Error(`the test's workflow on ${taskQueue} did not end within ${LIMIT_MS} ms`);
         // The server refuses a poll without a deadline, and answers one without a task shortly before it.
-        const task = await connection.withDeadline(Date.now() + POLL_MS, () =>
+        const task = await connection.withDeadline(giveUpAt, () =>
           service.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue }, identity }),
         );
         if (task.taskToken.length === 0) continue;
