@@ -11,6 +11,8 @@ import { pause } from "./pause.ts";
 
 /** How long one attempt goes on asking, at most. */
 const BUDGET_MS = 30_000;
+/** What a call is given even where the budget is used up: a platform that hangs must not hold the request beyond its timeout. */
+const LEAST_CALL_MS = 2_000;
 const FIRST_HEARTBEAT_MS = 2_000;
 const HEARTBEAT_MS = 1_000;
 
@@ -45,6 +47,7 @@ async function attempt(platform: Platform, input: CreateInput): Promise<Unrecord
   const timeoutMs = input.timeout_seconds * 1_000;
   const budgetEnd = Date.now() + Math.min(BUDGET_MS, timeoutMs);
   const overdueAt = info.scheduledTimestampMs + timeoutMs;
+  const limited = () => AbortSignal.any([signal, AbortSignal.timeout(Math.max(LEAST_CALL_MS, budgetEnd - Date.now()))]);
 
   const past = pastOf(info);
   if (past !== undefined && Date.now() >= overdueAt && past.kind !== "ambiguous")
@@ -53,7 +56,9 @@ async function attempt(platform: Platform, input: CreateInput): Promise<Unrecord
   let answer: CreateAnswer | undefined = past?.kind === "ambiguous" ? past : undefined;
   for (let pauseMs = 500; ; pauseMs = Math.min(pauseMs * 2, 8_000)) {
     // An ambiguous answer is not repeated before the list has said that nothing came of it.
-    if (answer?.kind !== "ambiguous") answer = await platform.create(input.workspace_id, requestBody(input), signal);
+    if (answer?.kind !== "ambiguous") {
+      answer = await platform.create(input.workspace_id, requestBody(input), limited());
+    }
     if (signal.aborted) throw ApplicationFailure.retryable("the worker is shutting down", "ERR_SHUTDOWN");
     if (answer.kind === "created") {
       return { kind: "created", approval_id: answer.approval_id, elapsed_ms: 0, duplicates: [] };
@@ -61,7 +66,7 @@ async function attempt(platform: Platform, input: CreateInput): Promise<Unrecord
     if (answer.kind === "refused") return { kind: "failed", error: answer.error };
     if (answer.kind === "busy") throw busy(answer.error, Math.min(answer.retry_after_ms, overdueAt - Date.now()));
 
-    const listing = await lookUp(platform, input, signal);
+    const listing = await lookUp(platform, input, limited());
     const adopted = adopt(listing, input, info.scheduledTimestampMs);
     if (adopted !== undefined) return adopted;
     const over = Date.now() + pauseMs >= budgetEnd || (info.attempt > 1 && Date.now() >= overdueAt);

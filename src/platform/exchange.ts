@@ -44,7 +44,7 @@ type Attempt = Outcome & { readonly stale?: boolean };
 
 /** Carries out exchanges with one origin. */
 export interface Exchanger {
-  /** Never rejects. An abort is a failure with the cause "cancelled". */
+  /** Never rejects. An abort is a failure with the cause "cancelled", one by `AbortSignal.timeout` the same as our own limit. */
   exchange(call: Call): Promise<Outcome>;
 }
 
@@ -63,6 +63,12 @@ export function createExchanger(secure: boolean): Exchanger {
   };
 }
 
+const TOO_LATE = "no complete answer in time";
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === "TimeoutError";
+}
+
 function attempt(call: Call, secure: boolean, agent: HttpAgent | HttpsAgent | false): Promise<Attempt> {
   return new Promise((resolve) => {
     let request: ClientRequest | undefined;
@@ -70,9 +76,9 @@ function attempt(call: Call, secure: boolean, agent: HttpAgent | HttpsAgent | fa
     let answered = false;
     const fail = (cause: string, stale = false) =>
       finish({ kind: "failure", sent: opened, cause, ...(stale ? { stale } : {}) });
-    const onAbort = () => fail("cancelled");
+    const onAbort = () => fail(isTimeout(call.signal?.reason) ? TOO_LATE : "cancelled");
     const remaining = Math.max(0, call.deadline - performance.now());
-    const timer = setTimeout(() => fail("no complete answer in time"), remaining);
+    const timer = setTimeout(() => fail(TOO_LATE), remaining);
 
     function finish(result: Attempt, keepConnection = false): void {
       clearTimeout(timer);
