@@ -262,6 +262,24 @@ describe("on the real platform's dialect", () => {
     assert.ok(readings <= 8, `${readings} readings in 4 s: at most one a second, and those of the end`);
   });
 
+  test("signals that cannot be decoded, of unknown names or of huge size change nothing", async () => {
+    const handle = await stack.approvals.start("poisoned", "");
+    const approval = await next();
+    const poison = async (signalName: string, encoding: string, data: Buffer) =>
+      await stack.temporal.workflowService.signalWorkflowExecution({
+        namespace: "default",
+        workflowExecution: { workflowId: handle.workflowId },
+        signalName,
+        input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data }] },
+      });
+    await poison(DECIDED_SIGNAL, "json/plain", Buffer.from("{not json"));
+    await poison(DECIDED_SIGNAL, "text/unknown", Buffer.from("?"));
+    await poison(DECIDED_SIGNAL, "json/plain", Buffer.from(JSON.stringify("x".repeat(1_900_000))));
+    await poison("no-such-signal", "json/plain", Buffer.from("1"));
+    stack.platform.decide(approval.id, "approved", "ana");
+    assert.equal((await handle.result()).status, "approved");
+  });
+
   test("a start without input, from any client, ends failed instead of failing its task for ever", async () => {
     for (const args of [[], [null], [{ action: 5 }]]) {
       const workflowId = `approval:${stack.workspaceId}:${randomUUID()}`;

@@ -192,7 +192,7 @@ describe("a reading of the platform", () => {
         fc.integer({ min: 0, max: 40 }),
         (items, capped, read) => {
           const window = { ...WINDOW, read_at_ms: T0 + read * 1_000 };
-          const judged = judge(reading(items as ListItem[], capped), "a", window).verdict;
+          const judged = judge(reading(items, capped), "a", window).verdict;
           if (judged.kind !== "decided" || judged.decision.status !== "approved") return;
           const granted = (items as ListItem[]).filter(
             (one) =>

@@ -2,7 +2,14 @@
  * One request for approval, from the question to the one answer that reaches the agent.
  * It checks, creates, waits, confirms, records, returns; every decision that it takes is a pure function of src/domain.
  */
-import { CancellationScope, setHandler, upsertMemo, uuid4, workflowInfo } from "@temporalio/workflow";
+import {
+  CancellationScope,
+  setDefaultSignalHandler,
+  setHandler,
+  upsertMemo,
+  uuid4,
+  workflowInfo,
+} from "@temporalio/workflow";
 import { requestedRecord } from "../domain/audit-record.ts";
 import { messageOf } from "../domain/errors.ts";
 import { emptyHintBox, hear, type HintBox } from "../domain/hints.ts";
@@ -58,6 +65,10 @@ export async function requestApproval(request: ApprovalRequest, carried?: Carrie
     readings: carried?.readings ?? 0,
   };
   setHandler(decidedSignal, (payload) => hear(life.hints, payload));
+  // Without it, signals of unknown names pile up in memory for a handler that never comes.
+  setDefaultSignalHandler(() => {
+    life.hints.ignored++;
+  });
   setHandler(approvalStateQuery, () => stateOf(life));
   CancellationScope.current().cancelRequested.catch(() => {
     cancelled = true;

@@ -6,6 +6,7 @@ import {
   CancellationScope,
   condition,
   makeContinueAsNewFunc,
+  setDefaultSignalHandler,
   setHandler,
   sleep,
   workflowInfo,
@@ -82,6 +83,7 @@ export async function watchDecisions(input: WatchInput, carried?: WatchCarried):
     const heard = parseLate(payload);
     if (heard !== undefined && late.length < LATE_KEPT) late.push(heard);
   });
+  setDefaultSignalHandler(() => {});
   setHandler(watchStateQuery, () => ({
     mode: connectedMs === undefined ? (ending ? "idle" : "sweep") : "stream",
     ...(wake.use_websocket ? { stream: { activity_id: activityId(), connected: connectedMs !== undefined } } : {}),
