@@ -86,8 +86,8 @@ function pastOf({ attempt, heartbeatDetails }: Info): { kind: "ambiguous" | "una
     : { kind: "ambiguous", error: "Failed to request approval: the worker died while it asked" };
 }
 
-function requestBody({ action, reason, task_id, context }: CreateInput) {
-  return { action, reason, task_id, ...(context === undefined ? {} : { context }) };
+function requestBody({ action, reason, task_id, context, timeout_seconds }: CreateInput) {
+  return { action, reason, task_id, ...(context === undefined ? {} : { context }), timeout_seconds };
 }
 
 async function lookUp(platform: Platform, input: CreateInput, signal: AbortSignal): Promise<Listing | undefined> {

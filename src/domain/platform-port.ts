@@ -9,6 +9,8 @@ export interface NewApproval {
   readonly reason: string;
   readonly task_id: string;
   readonly context?: { readonly [key: string]: Json };
+  /** How long the request waits; for platforms that show a deadline, ignored by the others. */
+  readonly timeout_seconds?: number;
 }
 
 /** What a POST of a new approval came to. `error` is the text that the agent is shown. */
