@@ -5,6 +5,7 @@
 import { DefaultPayloadConverter, type Payload } from "@temporalio/common";
 
 class LenientPayloadConverter extends DefaultPayloadConverter {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class has it
   override fromPayload<T>(payload: Payload): T {
     try {
       return super.fromPayload<T>(payload);
