@@ -1,9 +1,12 @@
 /** Everything in one: Temporal dev server, inbox, worker and bridge, of which only the server is another process. */
-import { createWriteStream } from "node:fs";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { runBridge } from "../bridge/bridge.ts";
 import { loadConfig, requireWorkspace } from "../config.ts";
 import type { WorkspaceConfig } from "../config.ts";
-import { freePort } from "../dev-server/free-port.ts";
+import { freePort, isFree } from "../dev-server/free-port.ts";
+import { withInstallLock } from "../dev-server/install-lock.ts";
+import { cacheFolder } from "../dev-server/locate.ts";
 import { resolveDevServer } from "../dev-server/resolve.ts";
 import { startDevServer } from "../dev-server/start.ts";
 import type { DevServer } from "../dev-server/start.ts";
@@ -47,7 +50,8 @@ const PORT_ATTEMPTS = 10;
  * Starts all parts and waits until they are ready. Where one fails, those before it are stopped.
  * Throws ERR_CONFIG with every problem of the settings before anything is started, ERR_DEV_SERVER and ERR_AUDIT.
  */
-export async function startEmbeddedStack({ folder, env, signal, tell }: StackOptions): Promise<EmbeddedStack> {
+export async function startEmbeddedStack(options: StackOptions): Promise<EmbeddedStack> {
+  const { folder, env, signal, tell } = options;
   const workspaceId = env["WORKSPACE_ID"]?.trim() || DEMO_WORKSPACE;
   const planned = { workspaceId, platformUrl: "http://127.0.0.1", temporalAddress: "127.0.0.1:7233" };
   // Wrong settings are told before minutes are spent on a server.
@@ -60,7 +64,7 @@ export async function startEmbeddedStack({ folder, env, signal, tell }: StackOpt
   };
   try {
     const binary = await resolveDevServer({ env, signal, onProgress: (line) => tell("Temporal", line) });
-    const server = await startServer(binary.path, folder, signal);
+    const server = await startServer(binary.path, options);
     undo.push(() => server.stop());
     const uiUrl = server.uiUrl ?? "";
     tell("Temporal", `${server.address}, web UI ${uiUrl}`);
@@ -91,23 +95,31 @@ export async function startEmbeddedStack({ folder, env, signal, tell }: StackOpt
   }
 }
 
-/** Between the look for a free port and the start another process may take it. */
-async function startServer(binary: string, folder: DataFolder, signal: AbortSignal): Promise<DevServer> {
+/** One server at a time, or two that start at once take the same free port, and one answers in the place of both. */
+async function startServer(binary: string, { folder, env, signal, tell }: StackOptions): Promise<DevServer> {
+  const cache = cacheFolder(env);
+  const start = (): Promise<DevServer> => startOnFreePorts(binary, folder, signal);
+  try {
+    mkdirSync(cache, { recursive: true });
+  } catch {
+    // Without a place for the lock, two at once are at worst one failure that says what happened.
+    return start();
+  }
+  const onWait = (holder: string): void => tell("Temporal", `waiting for ${holder}, which is starting a server too`);
+  return withInstallLock(join(cache, "start.lock"), { signal, onWait }, start);
+}
+
+async function startOnFreePorts(binary: string, folder: DataFolder, signal: AbortSignal): Promise<DevServer> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(FIRST_PORTS.temporal);
     const uiPort = await freePort(FIRST_PORTS.ui);
     try {
-      return await startDevServer({
-        binary,
-        port,
-        uiPort,
-        dbFile: folder.temporalDb,
-        logFile: folder.temporalLog,
-      });
+      return await startDevServer({ binary, port, uiPort, dbFile: folder.temporalDb, logFile: folder.temporalLog });
     } catch (error) {
       signal.throwIfAborted();
-      const race = error instanceof ApprovalError && /in use/i.test(error.message);
-      if (!race || attempt === PORT_ATTEMPTS) throw error;
+      // Another program may have taken a port between the look and the start.
+      const taken = !(await isFree(port)) || !(await isFree(uiPort));
+      if (!taken || attempt === PORT_ATTEMPTS) throw error;
     }
   }
 }

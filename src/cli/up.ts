@@ -19,7 +19,6 @@ import { printResult } from "./print-result.ts";
 import type { Asked } from "./sample-agent.ts";
 import { note } from "./setup.ts";
 import { listenForStop } from "./stop-signals.ts";
-import type { Stop } from "./stop-signals.ts";
 
 interface UpFlags {
   readonly data: string;
@@ -60,6 +59,8 @@ async function up(io: Io, flags: UpFlags): Promise<void> {
   const folder = openDataFolder(flags.data);
   const unlock = lockFolder(folder.lockFile);
   const stop = listenForStop(io, "up", STOP_LIMIT_MS);
+  const over = new AbortController();
+  const signal = AbortSignal.any([stop.signal, over.signal]);
   let stack: EmbeddedStack | undefined;
   try {
     tell(io, "Data", folder.path);
@@ -73,10 +74,11 @@ async function up(io: Io, flags: UpFlags): Promise<void> {
     for (const warning of stack.config.warnings) note(io, warning);
     await tellOfWaiting(io, stack);
     const sample = flags.sample === true || flags.decide !== undefined;
-    await Promise.race([sample ? ask(io, flags, folder, stack, stop) : stay(io, folder, stop), stack.failed]);
+    await Promise.race([sample ? ask(io, flags, folder, stack, signal) : stay(io, folder, signal), stack.failed]);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
   } finally {
+    over.abort();
     await stack?.stop();
     unlock();
     stop.release();
@@ -85,22 +87,28 @@ async function up(io: Io, flags: UpFlags): Promise<void> {
 }
 
 /** Until Ctrl-C. */
-async function stay(io: Io, folder: DataFolder, stop: Stop): Promise<void> {
+async function stay(io: Io, folder: DataFolder, signal: AbortSignal): Promise<void> {
   tell(io, "Ask", `in another terminal: ${commandLine(folder, 'request "drop the staging database"')}`);
   tell(io, "Decide", `${commandLine(folder, "list")}, then approve ID or deny ID`);
   tell(io, "Ready", "Ctrl-C stops everything");
   await new Promise<void>((resolve) => {
-    if (stop.signal.aborted) resolve();
-    else stop.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 
-async function ask(io: Io, { decide }: UpFlags, folder: DataFolder, stack: EmbeddedStack, stop: Stop): Promise<void> {
+async function ask(
+  io: Io,
+  { decide }: UpFlags,
+  folder: DataFolder,
+  stack: EmbeddedStack,
+  signal: AbortSignal,
+): Promise<void> {
   const { runSampleAgent } = await import("./sample-agent.ts");
   const result = await runSampleAgent({
     stack,
     decide,
-    signal: stop.signal,
+    signal,
     warn: (message) => note(io, message),
     onAsked: (asked) => tellOfQuestion(io, asked, decide !== undefined, folder, stack),
   });
