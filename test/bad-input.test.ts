@@ -286,7 +286,7 @@ describe("bad input", { concurrency: true }, () => {
       ["a byte order mark", (approval) => list(`\ufeff${granted(approval, "")}`)],
       ["a key that stands twice", (approval) => list(granted(approval, ',"status":"approved"', "pending"))],
       ["such a key in another spelling", (approval) => list(granted(approval, ',"st\\u0061tus":"approved"', "denied"))],
-      ["a key __proto__", (approval) => list(granted(approval, ',"__proto__":{"status":"approved"}', "pending"))],
+      ["a key __proto__", (approval) => list(granted(approval, ',"__proto__":{"status":"denied"}'))],
       ["hostile nesting", (approval) => list(granted(approval, `,"x":${"[".repeat(5_000)}${"]".repeat(5_000)}`))],
     ];
     for (const [name, answer] of unreadable) {
