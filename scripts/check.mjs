@@ -11,6 +11,7 @@ const STEPS = [
   { name: "lint", tool: "oxlint", args: ["--type-aware", "--deny-warnings", ...folders] },
   { name: "types", tool: "tsc", args: ["--noEmit"] },
   { name: "types of the workflow sandbox", tool: "tsc", args: ["-p", "src/workflows"] },
+  { name: "types of the inbox's page", tool: "tsc", args: ["-p", "src/inbox/page", "--noEmit"] },
   { name: "dead code", tool: "knip", args: ["--no-progress"] },
   { name: "package", tool: "publint", args: ["--strict"] },
   { name: "package types", tool: "attw", args: ["--pack", ".", "--profile", "esm-only", "--no-emoji"] },

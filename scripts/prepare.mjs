@@ -92,6 +92,7 @@ function build() {
   removeOrphans(files);
   rmSync(stampFile, { force: true });
   run("the compiler", [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root]);
+  run("the build of the inbox's page", [join(root, "scripts", "build-page.mjs")]);
   const newestSource = Math.max(0, ...files.filter(({ name }) => name.startsWith("src")).map(({ mtimeMs }) => mtimeMs));
   const bundled = statSync(bundleFile, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const bundler = join(root, "scripts", "bundle-workflows.mjs");
@@ -128,7 +129,13 @@ function outdated(files) {
 }
 
 function settings() {
-  return ["tsconfig.json", "package.json", "package-lock.json", "scripts/bundle-workflows.mjs"].map((name) => ({
+  return [
+    "tsconfig.json",
+    "package.json",
+    "package-lock.json",
+    "scripts/bundle-workflows.mjs",
+    "scripts/build-page.mjs",
+  ].map((name) => ({
     name,
     mtimeMs: statSync(join(root, name)).mtimeMs,
   }));
@@ -136,14 +143,14 @@ function settings() {
 
 function sources() {
   return SOURCE_FOLDERS.flatMap((folder) => walk(folder))
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.(ts|mts|html|css|svg)$/.test(name) || name.endsWith("tsconfig.json"))
     .toSorted()
     .map((name) => ({ name, mtimeMs: statSync(join(root, name)).mtimeMs }));
 }
 
 /** Output of sources that are gone: a removed test would go on running. */
 function removeOrphans(files) {
-  const bases = new Set(files.map(({ name }) => name.slice(0, -".ts".length)));
+  const bases = new Set(files.map(({ name }) => name.replace(/\.ts$/, "")));
   for (const name of SOURCE_FOLDERS.flatMap((folder) => walk(join("dist", folder)))) {
     const base = name.slice("dist/".length).replace(/(\.d\.ts|\.js\.map|\.js)$/, "");
     if (!bases.has(base)) rmSync(join(root, name), { force: true });

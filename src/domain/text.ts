@@ -1,17 +1,9 @@
 /** Text from outside, made fit to be shown: nothing hidden in it, and not longer than the place allows. */
 import { redact } from "./redact.ts";
 import { utf8Length } from "./request.ts";
+import { HIDDEN, visible } from "./visible.ts";
 
-// By Unicode property and not by list: lists of such characters have been bypassed by the next one not listed.
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/gu;
-
-/**
- * The text with every character that a terminal would obey or hide written as `\u{..}`: control (line ends and tabs too),
- * bidirectional, zero-width and default-ignorable characters, line separators, lone surrogates. The result is one line.
- */
-export function visible(text: string): string {
-  return text.replace(HIDDEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
-}
+export { visible };
 
 /** JSON text with the characters of `visible` as JSON's own `\uXXXX`, so that it reads the same and parses to the same value. */
 export function visibleJson(json: string): string {
