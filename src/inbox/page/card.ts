@@ -201,6 +201,7 @@ export class Card extends Component<CardProps, CardState> {
         onInput=${(event: Event) => this.typed(event)}
       ></textarea>
       <div class="buttons">
+        <p class="hint" id=${`${id}-hint`}>${told ?? ""}</p>
         <button
           type="button"
           class="deny"
@@ -220,7 +221,6 @@ export class Card extends Component<CardProps, CardState> {
           ${sending === "approved" ? "Approving…" : "Approve"}
         </button>
       </div>
-      <p class="hint" id=${`${id}-hint`}>${told ?? ""}</p>
       ${problem !== undefined && html`<p class="problem" role="alert">${problem}</p>`}
     </div>`;
   }

@@ -44,7 +44,7 @@ function pastItem(item: Item, model: Model, changed: () => void): VNode {
   return html`<li key=${item.id}>
     <details open=${opened.has(item.id)} onToggle=${toggled}>
       <summary>
-        <strong class=${`outcome ${tone}`}>${text}</strong>
+        <strong class=${`outcome ${tone}`}>${tone === "closed" ? text.split(":")[0] : text}</strong>
         <span class="line">${marked(firstLine(item.action))}</span>
         <span class="facts">${marked(item.workspace_id)} · ${clockTime(item.decided_at)}</span>
       </summary>
@@ -56,7 +56,7 @@ function pastItem(item: Item, model: Model, changed: () => void): VNode {
 /** Cut by code points, and told to be cut; the whole is one click away. */
 function firstLine(action: string): string {
   const line = action.trimStart().split("\n", 1)[0] ?? "";
-  const characters = [...line.slice(0, 2 * LINE)];
+  const characters = Array.from(line.slice(0, 2 * LINE));
   const cut = characters.slice(0, LINE).join("");
   return cut.length < action.length ? `${cut}…` : cut;
 }

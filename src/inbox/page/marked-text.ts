@@ -3,10 +3,15 @@ import { extentOf, head, isLong, type Extent } from "./clip.ts";
 import { html } from "./html.ts";
 import type { VNode } from "./vendor/preact.mjs";
 
+type Shown = string | VNode;
+
+/** Words with a hyphen in them: of the parts of a split, every second one. */
+const HYPHENATED = /([^\s-]*-[^\s]*)/;
+
 /** A text from outside: every part of it a text node, what is hidden in it a mark. */
-export function markedText(parts: readonly Piece[]): readonly (string | VNode)[] {
-  return parts.map(({ kind, text }) => {
-    if (kind === "text") return text;
+export function markedText(parts: readonly Piece[]): readonly Shown[] {
+  return parts.flatMap(({ kind, text }): Shown | readonly Shown[] => {
+    if (kind === "text") return text.includes("-") ? text.split(HYPHENATED).map(word) : text;
     if (kind === "padding")
       return html`<span class="mark padding" title="Left out: it only moves the rest away">${text}</span>`;
     return text === "\\u{9}"
@@ -16,8 +21,12 @@ export function markedText(parts: readonly Piece[]): readonly (string | VNode)[]
 }
 
 /** A short text, such as a name. */
-export function marked(text: string): readonly (string | VNode)[] {
+export function marked(text: string): readonly Shown[] {
   return markedText(pieces(text));
+}
+
+function word(text: string, at: number): Shown {
+  return at % 2 === 1 ? html`<span class="word">${text}</span>` : text;
 }
 
 /** A text, prepared once for all the times it is drawn. */

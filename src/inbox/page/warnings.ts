@@ -25,7 +25,7 @@ export function warningsOf(text: string): readonly string[] {
     ...(padded > 0 ? ["Long runs of spaces or blank lines in it; they are shown as a mark with their length."] : []),
     ...(mixed === undefined
       ? []
-      : [`“${short(mixed)}” mixes letters of different scripts that look alike; it may not be what it seems.`]),
+      : [`“${short(mixed)}” mixes letters that look alike; not Latin in it: ${foreign(mixed)}.`]),
     ...(punycode === undefined
       ? []
       : [`“${short(punycode)}” is an encoded name; it may look like another one elsewhere.`]),
@@ -38,6 +38,15 @@ export function warningsOf(text: string): readonly string[] {
 
 function count(number: number, noun: string): string {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function foreign(word: string): string {
+  const letters = [...new Set(word)].filter((letter) => LOOKALIKE.test(letter)).slice(0, 8);
+  return letters.map((letter) => `${letter} (U+${hex(letter).padStart(4, "0")})`).join(", ");
+}
+
+function hex(letter: string): string {
+  return (letter.codePointAt(0) ?? 0).toString(16).toUpperCase();
 }
 
 function short(word: string): string {
