@@ -1,4 +1,5 @@
 /** Waiting for the end of a run, through outages of Temporal and for as long as it lives. */
+import { setMaxListeners } from "node:events";
 import { isGrpcDeadlineError, WorkflowFailedError } from "@temporalio/client";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -58,6 +59,8 @@ async function listen(
   const began = Date.now();
   // The SDK adds a listener per RPC and never takes it away, so the caller's signal is not handed on.
   const stop = new AbortController();
+  // A server may end its long polls so early that one listening takes more RPCs than Node's limit of listeners.
+  setMaxListeners(0, stop.signal);
   const abort = () => stop.abort();
   signal?.addEventListener("abort", abort);
   try {
