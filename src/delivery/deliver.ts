@@ -63,30 +63,41 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
     const { approval_id, status, decided_by, decided_at } = item;
     if (target === undefined) {
       // On a platform that echoes no task id a list cannot tell a stranger's approval from one whose memo is not visible yet.
-      if (!item.task_id) unmatched.park(workspaceId, { approval_id, status, decided_by });
+      if (!item.task_id) unmatched.park(workspaceId, { approval_id, status, decided_by, source });
       return;
     }
     const hint: Hint = { approval_id, status, decided_by, ...(decided_at === undefined ? {} : { decided_at }), source };
-    if ((await signal(target, hint)) === "delivered") return delivered.add(key);
+    if ((await handOver(workspaceId, target, hint)) === "delivered") return delivered.add(key);
     await reportIfLate(client, workspaceId, item);
     settled.add(key);
   };
 
   const unmatched = createUnmatched(
-    async (workspaceId, told) => {
+    async (workspaceId, hint) => {
       try {
-        const target = await directory.find(workspaceId, told.approval_id);
-        if (target !== undefined) await signal(target, { ...told, source: "socket" });
-        return target !== undefined;
+        const target = await directory.find(workspaceId, hint.approval_id);
+        if (target === undefined) return "nobody";
+        if ((await signal(target, hint)) === "delivered") delivered.add(keyOf(workspaceId, hint));
+        return "matched";
       } catch {
-        return false;
+        return "unreachable";
       }
     },
-    (workspaceId, told) => {
-      strangers.add(keyOf(workspaceId, told));
-      log.info({ approval_id: told.approval_id }, "dropped a decision that belongs to no request known here");
+    (workspaceId, hint) => {
+      strangers.add(keyOf(workspaceId, hint));
+      log.info({ approval_id: hint.approval_id }, "dropped a decision that belongs to no request known here");
     },
   );
+
+  /** A connected stream lists only once a minute, so what Temporal cannot take now does not wait for the next list. */
+  const handOver = async (workspaceId: string, target: Target, hint: Hint): Promise<"delivered" | "closed"> => {
+    try {
+      return await signal(target, hint);
+    } catch (error) {
+      unmatched.park(workspaceId, hint);
+      throw error;
+    }
+  };
 
   const withdrawOrphan = async (workspaceId: string, item: ListItem): Promise<void> => {
     const key = `${workspaceId}/${item.approval_id}`;
@@ -103,7 +114,7 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
     try {
       await act();
     } catch (error) {
-      log.warn({ approval_id: approvalId, error: messageOf(error) }, `${what} failed; the next list tries again`);
+      log.warn({ approval_id: approvalId, error: messageOf(error) }, `${what} failed; it is tried again`);
     }
   };
 
@@ -112,11 +123,12 @@ export function createDelivery({ client, directory, platform, log }: DeliveryDep
       const key = keyOf(workspaceId, told);
       if (delivered.has(key) || settled.has(key) || isOwnDecider(told.decided_by ?? "")) return;
       await guarded("signalling a decision", told.approval_id, async () => {
-        const target = await directory.find(workspaceId, told.approval_id);
-        if (target === undefined) return unmatched.park(workspaceId, told);
+        // Where Temporal does not answer this rejects, and the decision is tried again like one that belongs to nobody yet.
+        const target = await directory.find(workspaceId, told.approval_id).catch(() => undefined);
+        if (target === undefined) return unmatched.park(workspaceId, { ...told, source: "socket" });
         const proof = target.taskId === undefined ? undefined : prove?.(target.taskId);
         const hint: Hint = { ...told, source: "socket", ...(proof === undefined ? {} : { proof }) };
-        if ((await signal(target, hint)) === "delivered") delivered.add(key);
+        if ((await handOver(workspaceId, target, hint)) === "delivered") delivered.add(key);
       });
     },
     async reconcile(workspaceId, listing, source) {

@@ -1,42 +1,50 @@
-/** Decisions that were heard of before anybody knew whose they are: tried again a few times, then dropped. */
-import type { Told } from "./deliver.ts";
+/** Decisions that could not be handed over yet: nobody is known whose they are, or Temporal does not answer. Tried again. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Hint } from "../domain/ports.ts";
 
 export interface Unmatched {
   /** Parks a decision; a full park or one that is parked already changes nothing. */
-  park(workspaceId: string, told: Told): void;
+  park(workspaceId: string, hint: Hint): void;
 }
+
+/** What came of one try; "unreachable" says nothing about the decision. */
+export type Match = "matched" | "nobody" | "unreachable";
 
 const KEPT = 1_000;
 /** The memo of a workflow is visible within a second or two of its request; the rest is patience. */
-const PAUSES_MS: readonly number[] = [250, 750, 2_000, 5_000, 15_000];
+const NOBODY_PAUSES_MS: readonly number[] = [250, 750, 2_000, 5_000, 15_000];
+/** About two minutes of outage; after that a list tells it again. */
+const UNREACHABLE_PAUSES_MS: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 30_000, 30_000];
 
 /**
  * `match` is asked after each pause and tells whether the decision has found its request; it must not reject.
- * `dropped` hears of those that never did.
+ * `dropped` hears of those that are nobody's.
  */
 export function createUnmatched(
-  match: (workspaceId: string, told: Told) => Promise<boolean>,
-  dropped: (workspaceId: string, told: Told) => void,
+  match: (workspaceId: string, hint: Hint) => Promise<Match>,
+  dropped: (workspaceId: string, hint: Hint) => void,
 ): Unmatched {
   const parked = new Set<string>();
 
-  const follow = (workspaceId: string, told: Told, key: string, tries: number): void => {
-    // Unreferenced: a bridge that stops does not wait for what nobody has asked for.
-    setTimeout(() => {
-      void match(workspaceId, told).then((matched) => {
-        if (!matched && tries + 1 < PAUSES_MS.length) return follow(workspaceId, told, key, tries + 1);
-        parked.delete(key);
-        if (!matched) dropped(workspaceId, told);
-      });
-    }, PAUSES_MS[tries]).unref();
+  const follow = async (workspaceId: string, hint: Hint): Promise<void> => {
+    const left = { nobody: [...NOBODY_PAUSES_MS], unreachable: [...UNREACHABLE_PAUSES_MS] };
+    let found: Exclude<Match, "matched"> = "nobody";
+    for (let pauseMs = left[found].shift(); pauseMs !== undefined; pauseMs = left[found].shift()) {
+      // Unreferenced: a bridge that stops does not wait for what nobody has asked for.
+      await delay(pauseMs, undefined, { ref: false });
+      const outcome = await match(workspaceId, hint);
+      if (outcome === "matched") return;
+      found = outcome;
+    }
+    if (found === "nobody") dropped(workspaceId, hint);
   };
 
   return {
-    park(workspaceId, told) {
-      const key = `${workspaceId}/${told.approval_id}/${told.status}`;
+    park(workspaceId, hint) {
+      const key = `${workspaceId}/${hint.approval_id}/${hint.status}`;
       if (parked.has(key) || parked.size >= KEPT) return;
       parked.add(key);
-      follow(workspaceId, told, key, 0);
+      void follow(workspaceId, hint).finally(() => parked.delete(key));
     },
   };
 }

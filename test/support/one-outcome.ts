@@ -1,6 +1,5 @@
 /** One outcome, everywhere: what the caller got, what Temporal keeps, what the audit log says, and where the platform stands. */
 import assert from "node:assert/strict";
-import type { Client } from "@temporalio/client";
 import type { ApprovalResult, Status } from "../../src/domain/outcome.ts";
 import type { Stack } from "./stack.ts";
 
@@ -16,18 +15,14 @@ const FINAL: { readonly [status in Status]: string } = {
 const NEVER_FINAL = ["requested", "skipped"];
 
 /** Of a request that reached the platform once. `audited: false` in the result means that no final record is expected. */
-export async function assertOneOutcome(
-  stack: Stack,
-  result: ApprovalResult,
-  temporal: Client = stack.temporal,
-): Promise<void> {
+export async function assertOneOutcome(stack: Stack, result: ApprovalResult): Promise<void> {
   const lines = stack.audit(result.trace_id);
   const final = lines.filter((line) => !NEVER_FINAL.includes(line.outcome)).map((line) => line.outcome);
   assert.deepEqual(final, result.audited === false ? [] : [FINAL[result.status]], "final records of the trace");
   const eventIds = lines.map((line) => line["event_id"]);
   assert.equal(new Set(eventIds).size, eventIds.length, "every event is recorded once");
 
-  const stored: unknown = await temporal.workflow.getHandle(result.workflow_id).result();
+  const stored: unknown = await stack.temporal.workflow.getHandle(result.workflow_id).result();
   assert.deepEqual(stored, result, "the result in Temporal");
 
   const own = stack.platform

@@ -1,0 +1,67 @@
+/** Worker and bridge as processes of their own, from the compiled command, to be killed by their pid. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+import { guard } from "../../src/dev-server/guard.ts";
+import { until } from "./until.ts";
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface PartProcess {
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
+  /** All that it wrote to stderr: its first line, then its log. */
+  stderr(): string;
+  /** Sends a signal, to this process alone. */
+  send(signal: NodeJS.Signals): void;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Waits until it takes tasks. */
+  ready(): Promise<void>;
+}
+
+/** The command beside this file, so that what runs is what was built together with the test. */
+const MAIN = new URL("../../src/cli/main.js", import.meta.url).href;
+const RUN = `const { main } = await import(${JSON.stringify(MAIN)}); process.exitCode = await main(process.argv.slice(1));`;
+
+/** Starts `countersign <name>`. It is killed when the test ends, or when this process does. */
+export function startProcess(t: TestContext, name: "worker" | "bridge", env: NodeJS.ProcessEnv): PartProcess {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", RUN, name], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`countersign ${name} could not be started`);
+  const release = guard(pid);
+  let text = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  let ended = false;
+  const exited = (once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>).then(([code, signal]) => {
+    ended = true;
+    release();
+    return { code, signal };
+  });
+  const one: PartProcess = {
+    pid,
+    exited,
+    stderr: () => text,
+    send: (signal) => {
+      if (!ended) process.kill(pid, signal);
+    },
+    async kill() {
+      one.send("SIGKILL");
+      await exited;
+    },
+    async ready() {
+      await until(`countersign ${name} is ready; it said: ${text}`, () => {
+        if (ended) throw new Error(`countersign ${name} ended at its start: ${text}`);
+        return text.includes(`the ${name} is ready`);
+      });
+    },
+  };
+  t.after(() => one.kill());
+  return one;
+}
