@@ -30,12 +30,15 @@ function dials(stack: Stack): LoggedRequest[] {
 }
 
 async function ask(
+  t: TestContext,
   stack: Stack,
   action: string,
   timeoutSeconds?: number,
 ): Promise<{ readonly approval: PlatformApproval; readonly result: Promise<ApprovalResult> }> {
   const options = timeoutSeconds === undefined ? {} : { timeoutSeconds };
-  const result = stack.approvals.request(action, "because", options);
+  const handle = await stack.approvals.start(action, "because", options);
+  // A test that fails early must not listen on for ever.
+  const result = handle.result({ signal: AbortSignal.any([t.signal]) });
   result.catch(() => {});
   return { approval: await stack.platform.nextApproval(stack.workspaceId, (one) => one.action === action), result };
 }
@@ -71,7 +74,7 @@ async function takeStream(stack: Stack): Promise<{ readonly run_id: string; read
   return { run_id: task.workflowExecution?.runId ?? "", activity_id: task.activityId };
 }
 
-describe("the watch", { concurrency: true }, () => {
+describe("the watch", { concurrency: 3 }, () => {
   test("sweeps within two seconds where the socket is refused", async (t) => {
     // The interval is far longer than the test, so that it cannot be what brings the list.
     const stack = await stackFor(t, { platform: { refuseSocket: 503 }, env: { APPROVAL_POLL_INTERVAL: "120" } });
@@ -83,7 +86,7 @@ describe("the watch", { concurrency: true }, () => {
 
   test("lists once per interval for all that wait, however many they are", async (t) => {
     const stack = await stackFor(t, { bridge: false });
-    const waiting = await Promise.all(Array.from({ length: 30 }, (_, index) => ask(stack, `act ${index}`)));
+    const waiting = await Promise.all(Array.from({ length: 30 }, (_, index) => ask(t, stack, `act ${index}`)));
     const swept = await untilListed(stack, 5);
     const gaps = swept.slice(1).map((list, index) => list.at - (swept[index]?.at ?? 0));
     // Temporal's timers are of whole milliseconds and may round.
@@ -103,7 +106,7 @@ describe("the watch", { concurrency: true }, () => {
     await untilStreaming(stack);
     const before = lists(stack).length;
     // Several intervals of the sweep, with something waiting all the time.
-    const { result } = await ask(stack, "wait for nobody", 4);
+    const { result } = await ask(t, stack, "wait for nobody", 4);
     const ended = await result;
     assert.equal(ended.status, "timed_out");
     assert.equal(lists(stack).length, before);
@@ -113,7 +116,7 @@ describe("the watch", { concurrency: true }, () => {
   test("sweeps when the stream is lost, and stops when it is back", async (t) => {
     const stack = await stackFor(t);
     await untilStreaming(stack);
-    const first = await ask(stack, "while the socket is gone");
+    const first = await ask(t, stack, "while the socket is gone");
     stack.platform.refuseSocket = 503;
     stack.platform.dropSockets();
     await untilListed(stack, 2);
@@ -123,7 +126,7 @@ describe("the watch", { concurrency: true }, () => {
     stack.platform.refuseSocket = undefined;
     await untilStreaming(stack);
     const before = lists(stack).length;
-    const second = await ask(stack, "wait for nobody", 3);
+    const second = await ask(t, stack, "wait for nobody", 3);
     assert.equal((await second.result).status, "timed_out");
     // One may have been on its way when the stream connected.
     assert.ok(lists(stack).length <= before + 1, `${lists(stack).length - before} lists with a stream connected`);
@@ -141,7 +144,7 @@ describe("the watch", { concurrency: true }, () => {
     assert.ok(waited <= HEARTBEAT_MS + HEAD_START_MS + SLACK_MS, `the sweep helped out after ${waited} ms`);
     await stack.platform.untilConnected(stack.workspaceId);
     await untilStreaming(stack);
-    const { workflow_id } = await approve(stack, await ask(stack, "ask the next bridge"));
+    const { workflow_id } = await approve(stack, await ask(t, stack, "ask the next bridge"));
     assert.deepEqual(await hintSources(stack.temporal, workflow_id), ["socket"]);
   });
 
@@ -165,7 +168,7 @@ describe("the watch", { concurrency: true }, () => {
 
   test("never dials where APPROVAL_USE_WEBSOCKET is false", async (t) => {
     const stack = await stackFor(t, { env: { APPROVAL_USE_WEBSOCKET: "false" } });
-    const waiting = await ask(stack, "without a socket");
+    const waiting = await ask(t, stack, "without a socket");
     await untilListed(stack, 2);
     const { workflow_id } = await approve(stack, waiting);
     assert.deepEqual(new Set(await hintSources(stack.temporal, workflow_id)), new Set(["sweep"]));
@@ -184,7 +187,7 @@ describe("the watch", { concurrency: true }, () => {
     stack.startWorker({ APPROVAL_USE_WEBSOCKET: "false" });
     await stack.platform.until(() => stack.platform.sockets.length === 0, "the socket is closed");
     const dialled = dials(stack).length;
-    await approve(stack, await ask(stack, "from now on without a socket"));
+    await approve(stack, await ask(t, stack, "from now on without a socket"));
     await untilListed(stack, 2);
     assert.equal(dials(stack).length, dialled);
   });
@@ -194,7 +197,7 @@ describe("the watch", { concurrency: true }, () => {
     const first = stack.startBridge();
     await untilStreaming(stack);
     stack.startBridge();
-    const waiting = await ask(stack, "over two bridges");
+    const waiting = await ask(t, stack, "over two bridges");
     await first.stop();
     await stack.platform.until(
       () => dials(stack).length === 2 && stack.platform.sockets.length === 1,
@@ -231,7 +234,7 @@ describe("the watch", { concurrency: true }, () => {
     stack.platform.refuseSocket = 503;
     stack.platform.dropSockets();
     await untilListed(stack, 2);
-    await approve(stack, await ask(stack, "one of ours, behind them in the list"));
+    await approve(stack, await ask(t, stack, "one of ours, behind them in the list"));
     assert.deepEqual(await signalsOf(stack.temporal, victim.workflowId), []);
     const toWatch = await signalsOf(stack.temporal, watch.workflowId);
     assert.deepEqual(new Set(toWatch.map((signal) => signal.name)), new Set(["wake", "connected"]));
