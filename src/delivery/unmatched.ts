@@ -8,7 +8,7 @@ export interface Unmatched {
 }
 
 /** What came of one try; "unreachable" says nothing about the decision. */
-export type Match = "matched" | "nobody" | "unreachable";
+type Match = "matched" | "nobody" | "unreachable";
 
 const KEPT = 1_000;
 /** The memo of a workflow is visible within a second or two of its request; the rest is patience. */

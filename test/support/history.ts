@@ -4,9 +4,9 @@ import type { WatchState } from "../../src/domain/state.ts";
 import { until } from "./until.ts";
 
 type History = Awaited<ReturnType<ReturnType<Client["workflow"]["getHandle"]>["fetchHistory"]>>;
-export type HistoryEvent = NonNullable<History["events"]>[number];
+type HistoryEvent = NonNullable<History["events"]>[number];
 
-export interface Signalled {
+interface Signalled {
   readonly name: string;
   readonly payload: unknown;
 }

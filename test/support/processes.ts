@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { guard } from "../../src/dev-server/guard.ts";
 import { until } from "./until.ts";
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
