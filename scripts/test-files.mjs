@@ -3,6 +3,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { SetupError, root } from "./prepare.mjs";
 
+const TEST_TIMEOUT_MS = 180_000;
+
 /**
  * Node's arguments for a test run. Words select files by a part of their name; what starts with a dash goes to `node --test`.
  * The list comes from the sources, because Node 20's `--test` takes no pattern.
@@ -21,6 +23,8 @@ export function testArguments(args) {
     "--test",
     `--test-concurrency=${concurrency}`,
     "--test-reporter=spec",
+    // A test that waits for ever is named and fails, instead of holding up the whole run.
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
     ...flags,
     ...chosen.toSorted().map((name) => join("dist", "test", name.replace(/\.ts$/, ".js"))),
   ];

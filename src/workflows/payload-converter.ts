@@ -2,17 +2,16 @@
  * The payload converter of the workflow bundle. Anybody who reaches the Temporal server can signal a payload that no
  * converter reads; the SDK would fail the workflow task for ever, and with it the request. Such a payload reads as undefined.
  */
-import { DefaultPayloadConverter, type Payload } from "@temporalio/common";
+import { defaultPayloadConverter, type PayloadConverter } from "@temporalio/workflow";
 
-class LenientPayloadConverter extends DefaultPayloadConverter {
-  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the base class has it
-  override fromPayload<T>(payload: Payload): T {
+export const payloadConverter: PayloadConverter = {
+  toPayload: (value) => defaultPayloadConverter.toPayload(value),
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the interface has it
+  fromPayload<T>(payload: Parameters<PayloadConverter["fromPayload"]>[0]): T {
     try {
-      return super.fromPayload<T>(payload);
+      return defaultPayloadConverter.fromPayload<T>(payload);
     } catch {
       return undefined as T;
     }
-  }
-}
-
-export const payloadConverter = new LenientPayloadConverter();
+  },
+};
