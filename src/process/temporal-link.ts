@@ -6,6 +6,7 @@ import { ApprovalError, messageOf } from "../domain/errors.ts";
 import type { Health } from "../health.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../activities/pause.ts";
+import { transportCause } from "./transport-cause.ts";
 
 export interface TemporalLink {
   readonly native: NativeConnection;
@@ -35,7 +36,11 @@ export function installRuntime(log: Log): void {
  * Connects, and asks for the namespace, until both answer; the trouble is told once per kind by the health.
  * Throws ERR_CONFIG for TLS files and addresses that no waiting mends, and the signal's reason when it fires.
  */
-export async function linkTemporal({ temporal }: WorkspaceConfig, health: Health, signal: AbortSignal): Promise<TemporalLink> {
+export async function linkTemporal(
+  { temporal }: WorkspaceConfig,
+  health: Health,
+  signal: AbortSignal,
+): Promise<TemporalLink> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
     let link: TemporalLink | undefined;
@@ -78,11 +83,15 @@ async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalL
 
 /** One line for what waiting may mend, an error for what it cannot. */
 function explain(error: unknown, address: string, namespace: string): string | ApprovalError {
-  const cause = messageOf(error);
+  const cause = transportCause(messageOf(error));
   if (error instanceof TypeError || /invalid (url|uri)|certificate file|PEM/i.test(cause)) {
-    return new ApprovalError("ERR_CONFIG", `The connection to Temporal at ${address} cannot be set up: ${cause}; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*`, {
-      cause: error,
-    });
+    return new ApprovalError(
+      "ERR_CONFIG",
+      `The connection to Temporal at ${address} cannot be set up: ${cause}; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*`,
+      {
+        cause: error,
+      },
+    );
   }
   if (isGrpcServiceError(error) && error.code === 5) {
     return `Temporal at ${address} has no namespace "${namespace}"; create it, or set TEMPORAL_NAMESPACE`;
