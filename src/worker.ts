@@ -3,10 +3,10 @@ import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "@temporalio/worker";
 import { createActivities } from "./activities/index.ts";
-import { openAuditLog } from "./audit/audit-log.ts";
+import { openAuditLog, type AuditLog } from "./audit/audit-log.ts";
 import type { WorkspaceConfig } from "./config.ts";
 import { messageOf } from "./domain/errors.ts";
-import { createHealth } from "./health.ts";
+import { createHealth, type Health } from "./health.ts";
 import { pause } from "./activities/pause.ts";
 import type { ProcessOptions } from "./process/options.ts";
 import { serve } from "./process/serve.ts";
@@ -21,13 +21,36 @@ const RESTART_MS = 2_000;
  * Runs until `signal` fires. Waits, with backoff, while Temporal is down.
  * Throws ERR_AUDIT where records are required and cannot be written, ERR_CONFIG where Temporal's settings cannot work.
  */
-export async function runWorker(config: WorkspaceConfig, { signal, log, onReady }: ProcessOptions): Promise<void> {
+export async function runWorker(config: WorkspaceConfig, options: ProcessOptions): Promise<void> {
+  const { log } = options;
   const health = createHealth(log);
-  const identity = `${process.pid}@${hostname()}`;
-  const audit = openAuditLog({ path: config.audit.path, required: config.audit.required, secrets: config.secrets });
-  if (config.audit.required) await audit.check();
+  const audit = openAuditLog({
+    path: config.audit.path,
+    required: config.audit.required,
+    secrets: config.secrets,
+    onCheckpointProblem: (problem) => health.set("audit checkpoints", problem),
+  });
+  try {
+    await audit.repair();
+  } catch (error) {
+    if (config.audit.required) throw error;
+    health.set("audit", messageOf(error));
+  }
   installRuntime(log);
+  try {
+    await run(config, options, health, audit);
+  } finally {
+    await audit.close();
+  }
+}
 
+async function run(
+  config: WorkspaceConfig,
+  { signal, log, onReady }: ProcessOptions,
+  health: Health,
+  audit: AuditLog,
+): Promise<void> {
+  const identity = `${process.pid}@${hostname()}`;
   while (!signal.aborted) {
     let link: TemporalLink;
     try {

@@ -31,7 +31,7 @@ export function createCreateApproval(deps: CreateDependencies): ApprovalActiviti
     try {
       const created = await attempt(deps.platform, input);
       if (created.kind === "failed") return created;
-      const record = requestedRecord({ ...input, time_ms: input.time_ms }, created.approval_id, input.reason);
+      const record = requestedRecord(input, created.approval_id, input.reason, input.timeout_seconds);
       return { ...created, recorded: await deps.record(record, input.audit_required) };
     } finally {
       stopHeartbeat();

@@ -1,13 +1,17 @@
 /** One audit record as one line of the log (docs/audit.md, "Format"). */
-import { createHash } from "node:crypto";
 import type { AuditRecord } from "../domain/audit-record.ts";
 import { redactJson } from "../domain/redact-json.ts";
-import { redact } from "../domain/redact.ts";
+import { redact, REDACTED } from "../domain/redact.ts";
 import type { Json } from "../domain/request.ts";
 import { cutJson, visibleJson } from "../domain/text.ts";
+import { recordHash, sha256 } from "./record-hash.ts";
 
 /** Bytes of a whole line, its newline included. */
 export const MAX_LINE = 16 * 1024;
+/** So many hashes of other writers' lines does one record name. */
+export const MAX_FILE_PREV = 16;
+/** Bytes that the fields of the chain may take. */
+const MAX_LINK = 1_600;
 /** Bytes of `resource` and `reason_text`, as they stand in the line. */
 const MAX_LONG = 4 * 1024;
 const LONG_FIELDS: ReadonlySet<string> = new Set(["resource", "reason_text"]);
@@ -27,35 +31,72 @@ const RESERVED: ReadonlySet<string> = new Set([
   "outcome",
   "trace_id",
   "truncated",
-  "event_id",
+  "redactions",
   "schema",
+  "event_id",
+  "writer_id",
+  "seq",
+  "file_prev",
+  "file_size",
+  "prev_at",
+  "prev_hash",
+  "hash",
 ]);
+
+/** A record as it will stand in the line, without its place in the chain. */
+export type Body = { readonly [name: string]: Json } & { readonly event_id: string };
+
+/** The place of a record in the chain of its writer (docs/audit.md, "Chain"). */
+export interface Link {
+  readonly writer_id: string;
+  readonly seq: number;
+  /** Hashes of lines by others that no record names yet. */
+  readonly file_prev?: readonly string[];
+  /** Of a writer's first record in a file: the file's bytes before it, as the writer saw it. */
+  readonly file_size?: number;
+  /** Of every other record: the byte at which this writer's previous one starts. */
+  readonly prev_at?: number;
+  /** Of this writer's previous record, in whichever file. */
+  readonly prev_hash: string;
+}
 
 /** `event_id` of an event key: SHA-256, hex. */
 export function eventIdOf(eventKey: string): string {
-  return createHash("sha256").update(eventKey).digest("hex");
+  return sha256(eventKey);
 }
 
 /**
- * The line with its newline: redacted, without characters that hide, at most 16 KiB. What had to be cut is named in
- * `truncated` with the size and the SHA-256 of the original.
+ * The record redacted, and cut so that its line has at most 16 KiB. What had to be cut is named in `truncated` with the
+ * size and the SHA-256 of the original.
  */
-export function auditLine(record: AuditRecord, secrets: readonly string[]): string {
+export function bodyOf(record: AuditRecord, secrets: readonly string[]): Body {
   for (const limit of SHORT_LIMITS) {
-    const line = lineWithin(record, secrets, limit);
-    if (Buffer.byteLength(line) <= MAX_LINE) return line;
+    const body = bodyWithin(record, secrets, limit);
+    if (Buffer.byteLength(lineText(body)) <= MAX_LINE - MAX_LINK) return body;
   }
-  return lineWithin({ ...record, extras: {} }, secrets, SHORT_LIMITS[0]);
+  return bodyWithin({ ...record, extras: {} }, secrets, SHORT_LIMITS[0]);
 }
 
-function lineWithin(record: AuditRecord, secrets: readonly string[], limit: number): string {
+/** The line with its newline, and the record's hash. */
+export function sealed(body: Body, link: Link): { readonly line: string; readonly hash: string } {
+  const record = { ...body, ...link };
+  const hash = recordHash(record);
+  return { line: `${lineText({ ...record, hash })}\n`, hash };
+}
+
+/** The one form in which a record is written: JSON, with escapes for all characters that hide. */
+export function lineText(record: object): string {
+  return visibleJson(JSON.stringify(record));
+}
+
+function bodyWithin(record: AuditRecord, secrets: readonly string[], limit: number): Body {
   const truncated: Record<string, Json> = {};
   const fit = (name: string, value: unknown): Json => {
     const { kept, original } = shortened(value, secrets, LONG_FIELDS.has(name) ? MAX_LONG : limit);
     if (original !== undefined) {
       truncated[name] = {
         bytes: Buffer.byteLength(original),
-        sha256: createHash("sha256").update(original).digest("hex"),
+        sha256: sha256(original),
       };
     }
     return kept;
@@ -75,10 +116,14 @@ function lineWithin(record: AuditRecord, secrets: readonly string[], limit: numb
     trace_id: fit("trace_id", record.trace_id),
     ...Object.fromEntries(extras),
     ...(Object.keys(truncated).length === 0 ? {} : { truncated }),
-    event_id: eventIdOf(record.event_key),
-    schema: 1,
   };
-  return `${visibleJson(JSON.stringify(line))}\n`;
+  const redactions = JSON.stringify(line).split(REDACTED).length - 1;
+  return {
+    ...line,
+    ...(redactions === 0 ? {} : { redactions }),
+    schema: 1,
+    event_id: eventIdOf(record.event_key),
+  };
 }
 
 /** A value within `bytes` of JSON; what is no text is cut as its JSON text. `original` is there where something was cut. */

@@ -2,14 +2,18 @@
  * The writer of the audit log: one file, JSON Lines, appended to by any number of processes (docs/audit.md).
  * A record counts as written when it is on disk, and not before.
  */
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AuditRecord } from "../domain/audit-record.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
-import { auditLine, eventIdOf } from "./audit-line.ts";
-import { createTailIndex } from "./tail-index.ts";
+import { bodyOf, MAX_FILE_PREV, sealed, type Body, type Link } from "./audit-line.ts";
+import { createCheckpoints } from "./checkpoints.ts";
+import { NO_HASH, sha256 } from "./record-hash.ts";
+import { createTailIndex, readFrom, type Tail } from "./tail-index.ts";
+import { isWholeRecord, setAside } from "./torn-tail.ts";
 
 export interface AuditLogOptions {
   /** The file. A missing one is made with mode 0600, missing folders with 0700. */
@@ -18,6 +22,12 @@ export interface AuditLogOptions {
   readonly required: boolean;
   /** Exact values that never reach the file. */
   readonly secrets: readonly string[];
+  /** Called when checkpoints cannot be written, and with `undefined` when they can again. */
+  readonly onCheckpointProblem?: (problem: string | undefined) => void;
+  /** A checkpoint at the latest after so many records. Default 1,000. */
+  readonly checkpointRecords?: number;
+  /** A checkpoint at the latest after so many milliseconds in which something was written. Default 60,000. */
+  readonly checkpointMs?: number;
 }
 
 export interface AuditLog {
@@ -30,11 +40,14 @@ export interface AuditLog {
   append(record: AuditRecord): Promise<{ readonly recorded: true; readonly outcome: string }>;
   /** Opens the file as an append would, and makes it where it is missing. Rejects with ERR_AUDIT. */
   check(): Promise<void>;
+  /** Repairs a tail that was torn by a crash, as the next append would. Rejects with ERR_AUDIT. */
+  repair(): Promise<void>;
+  /** Waits for what is being written, and writes the last checkpoint. Never rejects; the log can still be used. */
+  close(): Promise<void>;
 }
 
 interface Waiting {
-  readonly eventId: string;
-  readonly line: Buffer;
+  readonly body: Body;
   readonly outcome: string;
   resolve(written: { readonly recorded: true; readonly outcome: string }): void;
   reject(error: unknown): void;
@@ -46,14 +59,26 @@ const BATCH = 64;
 /** A write by another process is seen half done for microseconds; a tail that stays so for this long is torn. */
 const TORN_LOOKS = 3;
 const TORN_PAUSE_MS = 10;
+const LONGEST_FIRST_LINE = 64 * 1024;
 
-export function openAuditLog({ path, required, secrets }: AuditLogOptions): AuditLog {
-  const index = createTailIndex();
+export function openAuditLog(options: AuditLogOptions): AuditLog {
+  const { path, required, secrets } = options;
+  // One name per run: the counting of a process that is gone is never taken up again.
+  const writerId = randomBytes(8).toString("hex");
+  const index = createTailIndex(writerId);
+  const checkpoints = createCheckpoints({
+    path,
+    writerId,
+    ...(options.checkpointRecords === undefined ? {} : { everyRecords: options.checkpointRecords }),
+    ...(options.checkpointMs === undefined ? {} : { everyMs: options.checkpointMs }),
+    ...(options.onCheckpointProblem === undefined ? {} : { onProblem: options.onCheckpointProblem }),
+  });
   const queue: Waiting[] = [];
-  let draining = false;
+  let draining: Promise<void> | undefined;
+  let first = { file: 0, hash: "" };
 
-  /** Brings the index up to date; false where the file ends with a torn line and not with one that is just being written. */
-  async function settledTail(file: FileHandle): Promise<boolean> {
+  /** Brings the index up to date; what ends it is torn where it is not a whole line, and not one that is just being written. */
+  async function settledTail(file: FileHandle): Promise<Tail> {
     let tail = await index.refresh(file);
     for (let look = 0; look < TORN_LOOKS && !tail.wholeLine; look++) {
       const { lastLine } = tail;
@@ -62,55 +87,100 @@ export function openAuditLog({ path, required, secrets }: AuditLogOptions): Audi
       // Another line is being written now: what was seen before was whole in the end.
       if (tail.lastLine !== lastLine) look = -1;
     }
-    return tail.wholeLine;
+    return tail;
   }
 
-  async function write(file: FileHandle, { eventId, line, outcome }: Waiting): Promise<string> {
-    const wholeLine = await settledTail(file);
-    const standing = index.outcomeOf(eventId);
-    if (standing !== undefined) return standing;
-    // After a torn tail the record starts a line of its own; the fragment stays, for people to see.
-    const bytes = wholeLine ? line : Buffer.concat([Buffer.from("\n"), line]);
-    const { bytesWritten } = await file.write(bytes);
-    if (bytesWritten !== bytes.length) {
-      throw Object.assign(new Error(`only ${bytesWritten} of ${bytes.length} bytes were written`), { code: "ENOSPC" });
-    }
+  async function mendTail(file: FileHandle): Promise<void> {
+    const { wholeLine, fragment, lastLine } = await settledTail(file);
+    if (wholeLine) return;
+    if (isWholeRecord(fragment)) {
+      await writeWhole(file, "\n");
+      await index.refresh(file);
+    } else await place(file, await setAside(path, file, fragment, lastLine), "\n");
+  }
+
+  function nextLink(): Link {
+    const own = index.own();
+    const others = index.heads().filter((head) => head !== own?.hash);
+    const isFirst = own?.file !== index.file();
+    return {
+      writer_id: writerId,
+      seq: (own?.seq ?? 0) + 1,
+      ...(isFirst || others.length > 0 ? { file_prev: others.slice(0, MAX_FILE_PREV) } : {}),
+      ...(isFirst ? { file_size: index.end() } : { prev_at: own.at }),
+      prev_hash: own?.hash ?? NO_HASH,
+    };
+  }
+
+  /** Writes the record behind what the index knows, and looks whether it stands. */
+  async function place(file: FileHandle, body: Body, before = ""): Promise<void> {
+    const { line, hash } = sealed(body, nextLink());
+    await writeWhole(file, before + line);
     await index.refresh(file);
-    // Another process may have written the same event in the meantime: the first one in the file stands.
-    return index.outcomeOf(eventId) ?? outcome;
+    // What another process tore in the same instant may have swallowed it.
+    if (index.own()?.hash !== hash) throw new Error("it was written to, but the record does not stand in it");
   }
 
-  async function flush(batch: readonly Waiting[]): Promise<void> {
+  async function write(file: FileHandle, { body, outcome }: Waiting): Promise<string> {
+    await mendTail(file);
+    const standing = index.outcomeOf(body.event_id);
+    if (standing !== undefined) return standing;
+    await place(file, body);
+    // Another process may have written the same event in the meantime: the first one in the file stands.
+    return index.outcomeOf(body.event_id) ?? outcome;
+  }
+
+  async function withFile(work: (file: FileHandle) => Promise<void>): Promise<void> {
     // Opened for each batch: a file that was rotated away is followed by not holding on to it.
     const file = await openFile(path);
     try {
-      const written: [Waiting, string][] = [];
-      for (const waiting of batch) {
-        try {
-          written.push([waiting, await write(file, waiting)]);
-        } catch (error) {
-          waiting.reject(auditError(path, error));
-        }
-      }
-      await file.sync();
-      for (const [waiting, outcome] of written) waiting.resolve({ recorded: true, outcome });
+      await work(file);
     } finally {
       await file.close();
     }
   }
 
+  async function flush(file: FileHandle, batch: readonly Waiting[]): Promise<void> {
+    const written: [Waiting, string][] = [];
+    for (const waiting of batch) {
+      try {
+        written.push([waiting, await write(file, waiting)]);
+      } catch (error) {
+        waiting.reject(auditError(path, error));
+      }
+    }
+    await file.sync();
+    for (const [waiting, outcome] of written) waiting.resolve({ recorded: true, outcome });
+    if (first.file !== index.file()) first = { file: index.file(), hash: await firstLineHash(file) };
+    const own = index.own();
+    if (own === undefined || own.file !== index.file()) return;
+    await checkpoints.reached({
+      file_first: first.hash,
+      size: index.end(),
+      heads: index.heads(),
+      records: own.seq,
+    });
+  }
+
   async function drain(): Promise<void> {
-    draining = true;
     while (queue.length > 0) {
       const batch = queue.splice(0, BATCH);
       try {
-        await flush(batch);
+        await withFile((file) => flush(file, batch));
       } catch (error) {
         // Those that are settled already do not hear it.
         for (const waiting of batch) waiting.reject(auditError(path, error));
       }
     }
-    draining = false;
+    draining = undefined;
+  }
+
+  async function attempt(work: (file: FileHandle) => Promise<void>): Promise<void> {
+    try {
+      await withFile(work);
+    } catch (error) {
+      throw auditError(path, error);
+    }
   }
 
   return {
@@ -118,19 +188,35 @@ export function openAuditLog({ path, required, secrets }: AuditLogOptions): Audi
     required,
     append(record) {
       return new Promise((resolve, reject) => {
-        const line = Buffer.from(auditLine(record, secrets));
-        queue.push({ eventId: eventIdOf(record.event_key), line, outcome: record.outcome, resolve, reject });
-        if (!draining) void drain();
+        queue.push({ body: bodyOf(record, secrets), outcome: record.outcome, resolve, reject });
+        draining ??= drain();
       });
     },
-    async check() {
-      try {
-        await (await openFile(path)).close();
-      } catch (error) {
-        throw auditError(path, error);
-      }
+    check: () => attempt(async () => undefined),
+    repair: () =>
+      attempt(async (file) => {
+        await mendTail(file);
+        await file.sync();
+      }),
+    async close() {
+      await draining;
+      await checkpoints.close();
     },
   };
+}
+
+async function writeWhole(file: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  const { bytesWritten } = await file.write(bytes);
+  if (bytesWritten !== bytes.length) {
+    throw Object.assign(new Error(`only ${bytesWritten} of ${bytes.length} bytes were written`), { code: "ENOSPC" });
+  }
+}
+
+async function firstLineHash(file: FileHandle): Promise<string> {
+  const start = await readFrom(file, 0, LONGEST_FIRST_LINE);
+  const end = start.indexOf(0x0a);
+  return sha256(end < 0 ? start : start.subarray(0, end));
 }
 
 // No link is followed: it would let the log be written elsewhere. Non-blocking: a named pipe must not hold us.

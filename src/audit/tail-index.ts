@@ -1,8 +1,9 @@
 /**
- * What stands in the last 1 MiB of the audit log: event ids and their outcomes. Reads only what the file has gained since,
- * by whichever process, and starts anew when the file was rotated or truncated from outside.
+ * What a writer knows of the file it appends to: event ids and outcomes of the last 1 MiB, the lines that no record names yet, and its own last
+ * record. Reads only what the file has gained since, by whichever process, and starts anew when the file was rotated or truncated from outside.
  */
 import type { FileHandle } from "node:fs/promises";
+import { isHash, sha256 } from "./record-hash.ts";
 
 /** How far back a repeated event is noticed. Readers collapse repeats that are further apart. */
 export const TAIL_BYTES = 1024 * 1024;
@@ -14,6 +15,17 @@ export interface Tail {
   readonly wholeLine: boolean;
   /** Where the line starts that is not whole; else where the next one will. */
   readonly lastLine: number;
+  /** What stands there without its newline. */
+  readonly fragment: Buffer;
+}
+
+/** A line of the writer that asks. */
+export interface OwnLine {
+  readonly seq: number;
+  readonly hash: string;
+  readonly at: number;
+  /** Counts the files: one that is followed after a rotation is another one. */
+  readonly file: number;
 }
 
 export interface TailIndex {
@@ -21,14 +33,36 @@ export interface TailIndex {
   refresh(file: FileHandle): Promise<Tail>;
   /** The outcome of the first record in the tail with this event id. */
   outcomeOf(eventId: string): string | undefined;
+  /** Hashes of the lines that no later line names, oldest first; those of an earlier file as long as nothing here names them. */
+  heads(): readonly string[];
+  /** The newest line of this writer, in whichever file. */
+  own(): OwnLine | undefined;
+  /** As in `OwnLine`. */
+  file(): number;
+  /** Up to here the file is read. */
+  end(): number;
 }
 
-export function createTailIndex(): TailIndex {
+interface Line {
+  readonly event_id?: unknown;
+  readonly outcome?: unknown;
+  readonly writer_id?: unknown;
+  readonly seq?: unknown;
+  readonly file_prev?: unknown;
+  readonly prev_hash?: unknown;
+  readonly hash?: unknown;
+}
+
+export function createTailIndex(writerId: string): TailIndex {
   let identity = "";
+  let files = 0;
   /** Up to here the file is read: the start of a line. */
   let end = 0;
   /** In the order of the file. */
   const entries = new Map<string, { readonly outcome: string; readonly at: number }>();
+  /** Hashes; the value tells a line without one of its own, which names nothing. */
+  const heads = new Map<string, boolean>();
+  let own: OwnLine | undefined;
 
   async function isContinued(file: FileHandle, stat: { dev: number; ino: number }): Promise<boolean> {
     if (identity !== `${stat.dev}:${stat.ino}`) return false;
@@ -38,11 +72,24 @@ export function createTailIndex(): TailIndex {
     return bytesRead === 1 && buffer[0] === NEWLINE;
   }
 
-  function take(line: Buffer, at: number): void {
-    const { event_id, outcome } = parse(line);
+  function take(bytes: Buffer, at: number): void {
+    const text = bytes.toString("utf8", 0, bytes.length - 1);
+    // A torn tail that was blanked out.
+    if (text.trim() === "") return;
+    const line = parse(text);
+    const { event_id, outcome, hash, seq } = line;
     if (typeof event_id === "string" && typeof outcome === "string" && !entries.has(event_id)) {
       entries.set(event_id, { outcome, at });
     }
+    if (!isHash(hash)) {
+      // Lines by others than us name nothing: the last of them stands for all.
+      for (const [head, foreign] of heads) if (foreign) heads.delete(head);
+      heads.set(sha256(text), true);
+      return;
+    }
+    for (const named of [line.prev_hash, ...(Array.isArray(line.file_prev) ? line.file_prev : [])]) heads.delete(named);
+    heads.set(hash, false);
+    if (line.writer_id === writerId && typeof seq === "number") own = { seq, hash, at, file: files };
   }
 
   return {
@@ -51,6 +98,7 @@ export function createTailIndex(): TailIndex {
       if (!(await isContinued(file, stat))) {
         identity = `${stat.dev}:${stat.ino}`;
         end = 0;
+        files++;
         entries.clear();
       }
       const floor = stat.size - TAIL_BYTES;
@@ -68,9 +116,13 @@ export function createTailIndex(): TailIndex {
         if (at >= floor) break;
         entries.delete(id);
       }
-      return { wholeLine: start === gained.length, lastLine: end };
+      return { wholeLine: start === gained.length, lastLine: end, fragment: gained.subarray(start) };
     },
     outcomeOf: (eventId) => entries.get(eventId)?.outcome,
+    heads: () => [...heads.keys()],
+    own: () => own,
+    file: () => files,
+    end: () => end,
   };
 }
 
@@ -80,7 +132,7 @@ function lineAfter(buffer: Buffer, from: number): number {
   return newline < 0 ? from : newline + 1;
 }
 
-async function readFrom(file: FileHandle, position: number, length: number): Promise<Buffer> {
+export async function readFrom(file: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {
@@ -91,10 +143,10 @@ async function readFrom(file: FileHandle, position: number, length: number): Pro
   return buffer.subarray(0, filled);
 }
 
-/** A torn or foreign line has no id, and is left where it is. */
-function parse(line: Buffer): { readonly event_id?: unknown; readonly outcome?: unknown } {
+/** A torn or foreign line has no fields. */
+function parse(text: string): Line {
   try {
-    const value: unknown = JSON.parse(line.toString("utf8"));
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : {};
   } catch {
     return {};

@@ -11,7 +11,8 @@ export interface AuditRecord {
   readonly event_key: string;
   /** Milliseconds since the epoch, workflow time. */
   readonly time_ms: number;
-  readonly event_type: "approval" | "rbac";
+  /** `audit` is of the log itself and belongs to no request. */
+  readonly event_type: "approval" | "rbac" | "audit";
   readonly workspace_id: string;
   /** `decided_by`, else the workspace id. */
   readonly actor: string;
@@ -43,6 +44,10 @@ export interface FinalFacts {
   readonly timeout_seconds?: number;
   /** Of `denied`, `expired` and `timed_out`: when the platform says it was decided. */
   readonly decided_at?: string;
+  /** Of `denied`: false where only an authenticated socket vouches for it. Default true. */
+  readonly verified?: boolean;
+  /** Of `approved` and `denied`: the last moment at which a decision counted, RFC 3339, by the clock of `decided_at`. */
+  readonly deadline?: string;
   /** Of `failed`: "audit_failed" where a decision stands that could not be recorded. Default "submit_failed". */
   readonly reason?: "submit_failed" | "audit_failed";
   /** Why it came to this end, where the end alone does not tell. */
@@ -70,19 +75,25 @@ export interface Seen {
   readonly "create.duplicate": { readonly kept: string };
 }
 
-/** The approval stands on the platform. Written once per approval id. */
-export function requestedRecord(base: RecordBase, approvalId: string, reason: string): AuditRecord {
+/** The approval stands on the platform. Written once per approval id. `timeoutSeconds`: how long the request waits at most. */
+export function requestedRecord(
+  base: RecordBase,
+  approvalId: string,
+  reason: string,
+  timeoutSeconds?: number,
+): AuditRecord {
+  const deadline = timeoutSeconds === undefined ? undefined : isoTime(base.time_ms + timeoutSeconds * 1_000);
   return record(base, {
     event_key: `${base.task_id}|${approvalId}|requested`,
     outcome: "requested",
-    extras: { approval_id: approvalId, reason_text: reason, workflow_id: base.workflow_id },
+    extras: { approval_id: approvalId, reason_text: reason, workflow_id: base.workflow_id, deadline },
   });
 }
 
 /** The one final record of a request: whatever its end, there is one event key for it. */
 export function finalRecord(base: RecordBase, result: ApprovalResult, facts: FinalFacts = {}): AuditRecord {
   const event_key = `${base.task_id}||final`;
-  const { decided_at, cause } = facts;
+  const { decided_at, deadline, cause } = facts;
   const ours = { workflow_id: base.workflow_id, comment: result.comment, cause };
   switch (result.status) {
     case "forbidden":
@@ -102,8 +113,8 @@ export function finalRecord(base: RecordBase, result: ApprovalResult, facts: Fin
           approval_id: result.approval_id,
           decided_by: result.decided_by,
           ...ours,
-          decided_at: result.decided_at ?? decided_at,
-          verified: result.verified,
+          decision: decisionOf(result, result.decided_at ?? decided_at, result.verified),
+          deadline,
         },
       });
     case "denied":
@@ -111,7 +122,13 @@ export function finalRecord(base: RecordBase, result: ApprovalResult, facts: Fin
         event_key,
         actor: result.decided_by,
         outcome: "denied",
-        extras: { approval_id: result.approval_id, decided_by: result.decided_by, ...ours, decided_at },
+        extras: {
+          approval_id: result.approval_id,
+          decided_by: result.decided_by,
+          ...ours,
+          decision: decisionOf(result, decided_at, facts.verified ?? true),
+          deadline,
+        },
       });
     case "expired":
       return record(base, {
@@ -174,6 +191,27 @@ export function noteRecord<K extends keyof Seen>(
     outcome: "skipped",
     extras: { approval_id: approvalId, ...seen, workflow_id: base.workflow_id },
   });
+}
+
+/** What a person said, and what vouches for it: the platform's list, or where that could not answer an authenticated socket. */
+function decisionOf(
+  { status, decided_by }: { readonly status: "approved" | "denied"; readonly decided_by: string },
+  decided_at: string | undefined,
+  verified: boolean,
+): object {
+  return {
+    status,
+    decided_by,
+    ...(decided_at === undefined ? {} : { decided_at }),
+    source: verified ? "list" : "socket",
+    verified,
+  };
+}
+
+/** `undefined` for what no calendar holds. */
+function isoTime(milliseconds: number): string | undefined {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
 type Parts = Pick<AuditRecord, "event_key" | "outcome" | "extras"> &

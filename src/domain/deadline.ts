@@ -38,3 +38,15 @@ export function lateness(
   }
   return window.read_at_ms <= window.deadline_ms + window.poll_interval_ms ? undefined : "time_unknown";
 }
+
+/** The last moment at which a decision counted, RFC 3339, by the platform's clock; `undefined` where the platform's times did not judge it. */
+export function lastMoment(
+  item: { readonly created_at?: string; readonly decided_at?: string },
+  window: Pick<Window, "timeout_ms" | "poll_interval_ms">,
+): string | undefined {
+  const created = parseTime(item.created_at);
+  const decided = parseTime(item.decided_at);
+  if (created === undefined || decided === undefined || decided < created) return undefined;
+  const last = new Date(Math.ceil(created + window.timeout_ms + window.poll_interval_ms));
+  return Number.isNaN(last.getTime()) ? undefined : last.toISOString();
+}

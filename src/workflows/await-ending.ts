@@ -1,5 +1,6 @@
 /** The wait of one approval: hints, the one timer, and what happens when the time is over or the caller gives up. */
 import { condition, makeContinueAsNewFunc, sleep, workflowInfo } from "@temporalio/workflow";
+import { lastMoment } from "../domain/deadline.ts";
 import { judge, type Verdict } from "../domain/decision.ts";
 import type { Withdrawer } from "../domain/names.ts";
 import type { Reading } from "../domain/ports.ts";
@@ -8,7 +9,10 @@ import { note } from "./record.ts";
 import type { Carried, requestApproval } from "./request-approval.ts";
 import { platformStep, within } from "./steps.ts";
 
-type Final = Exclude<Verdict, { kind: "pending" | "absent" }>;
+type Final = Exclude<Verdict, { kind: "pending" | "absent" }> & {
+  /** Of a decision: the last moment at which it would have counted, where the platform's own times judged it. */
+  readonly deadline?: string;
+};
 
 /** How an approval ended, before it is put into words. */
 export type Ending =
@@ -120,12 +124,13 @@ async function read(life: Lifecycle, approvalId: string, step = platformStep(12_
 
 /** The verdict that a reading allows, with its side records; `undefined` while nothing is decided. */
 async function conclude(life: Lifecycle, approvalId: string, reading: Reading): Promise<Final | undefined> {
-  const { verdict, surplus } = judge(reading, approvalId, {
+  const window = {
     timeout_ms: life.timeout_seconds * 1_000,
     poll_interval_ms: life.settings.poll_interval_seconds * 1_000,
     deadline_ms: life.deadline_ms as number,
     read_at_ms: Date.now(),
-  });
+  };
+  const { verdict, surplus } = judge(reading, approvalId, window);
   if (verdict.kind === "pending" || verdict.kind === "absent") {
     if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate", approvalId);
     return undefined;
@@ -138,7 +143,10 @@ async function conclude(life: Lifecycle, approvalId: string, reading: Reading): 
     }
   }
   if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate");
-  return verdict;
+  if (verdict.kind !== "decided") return verdict;
+  const item = reading.items.find((one) => one.approval_id === verdict.decision.approval_id);
+  const deadline = item === undefined ? undefined : lastMoment(item, window);
+  return deadline === undefined ? verdict : { ...verdict, deadline };
 }
 
 /** A long history, by a flood of signals or a wait of months, must not end the request. */

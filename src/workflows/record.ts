@@ -56,9 +56,7 @@ export async function finish(life: Lifecycle, ending: Ending): Promise<ApprovalR
     timeout_seconds: life.timeout_seconds,
     ...(ending.kind === "forbidden" ? { roles: ending.roles } : {}),
     ...(ending.kind === "failed" ? { reason: ending.reason ?? "submit_failed" } : {}),
-    ...(ending.kind === "decided" && ending.decision.decided_at !== undefined
-      ? { decided_at: ending.decision.decided_at }
-      : {}),
+    ...(ending.kind === "decided" ? decisionFacts(ending) : {}),
   };
   const end = (last: ApprovalResult): ApprovalResult => {
     life.status = last.status;
@@ -82,6 +80,14 @@ export async function finish(life: Lifecycle, ending: Ending): Promise<ApprovalR
     };
     return end(await settle(life, result, failed));
   }
+}
+
+function decisionFacts({ decision, deadline }: Extract<Ending, { kind: "decided" }>): FinalFacts {
+  return {
+    ...(decision.decided_at === undefined ? {} : { decided_at: decision.decided_at }),
+    verified: decision.verified,
+    ...(deadline === undefined ? {} : { deadline }),
+  };
 }
 
 /** Both records have the same event id, so the disk tells whether the grant was written after all. */

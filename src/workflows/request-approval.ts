@@ -140,7 +140,7 @@ async function create(life: Lifecycle): Promise<Ending> {
   upsertMemo({ [APPROVAL_MEMO]: approvalId });
   if (!created.recorded) {
     try {
-      await recordRequired(life, requestedRecord(baseOf(life), approvalId, reason));
+      await recordRequired(life, requestedRecord(baseOf(life), approvalId, reason, life.timeout_seconds));
     } catch (error) {
       const withdrawn = await withdrawAll(life, "countersign:failed");
       const text = `The request could not be recorded and was ${withdrawn ? "" : "not "}withdrawn: ${messageOf(error)}`;
