@@ -1,26 +1,13 @@
 /** The wait of one approval: hints, the one timer, and what happens when the time is over or the caller gives up. */
 import { condition, makeContinueAsNewFunc, sleep, workflowInfo } from "@temporalio/workflow";
 import { lastMoment } from "../domain/deadline.ts";
-import { judge, type Verdict } from "../domain/decision.ts";
+import { judge } from "../domain/decision.ts";
 import type { Withdrawer } from "../domain/names.ts";
 import type { Reading } from "../domain/ports.ts";
-import { enter, type Lifecycle } from "./lifecycle.ts";
+import type { Ending, Final } from "./ending.ts";
+import { enter, type ApprovalWorkflow, type Carried, type Lifecycle } from "./lifecycle.ts";
 import { note } from "./record.ts";
-import type { Carried, requestApproval } from "./request-approval.ts";
 import { platformStep, within } from "./steps.ts";
-
-type Final = Exclude<Verdict, { kind: "pending" | "absent" }> & {
-  /** Of a decision: the last moment at which it would have counted, where the platform's own times judged it. */
-  readonly deadline?: string;
-};
-
-/** How an approval ended, before it is put into words. */
-export type Ending =
-  | Final
-  | { readonly kind: "timed_out"; readonly withdrawn: boolean }
-  | { readonly kind: "cancelled"; readonly withdrawn?: boolean }
-  | { readonly kind: "forbidden"; readonly error: string; readonly roles: readonly string[] }
-  | { readonly kind: "failed"; readonly error: string; readonly reason?: "audit_failed" };
 
 /** For the last reading, the withdrawal, and the reading after it. */
 const CLOSING_MS = 25_000;
@@ -161,6 +148,6 @@ async function carryOn(life: Lifecycle, approvalId: string, deadlineMs: number):
     noted: [...life.noted],
     readings: life.readings,
   };
-  const again = makeContinueAsNewFunc<typeof requestApproval>(memo === undefined ? {} : { memo });
+  const again = makeContinueAsNewFunc<ApprovalWorkflow>(memo === undefined ? {} : { memo });
   return await again(life.request, carried);
 }

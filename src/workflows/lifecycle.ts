@@ -2,6 +2,7 @@
 import { setCurrentDetails } from "@temporalio/workflow";
 import type { HintBox } from "../domain/hints.ts";
 import { summaryText } from "../domain/text.ts";
+import type { ApprovalResult } from "../domain/outcome.ts";
 import type { Settings } from "../domain/ports.ts";
 import type { ApprovalRequest } from "../domain/request.ts";
 import type { ApprovalState } from "../domain/state.ts";
@@ -27,6 +28,19 @@ export interface Lifecycle {
   deadline_ms?: number;
   readings: number;
 }
+
+/** What continue-as-new hands over; callers never give it. */
+export interface Carried {
+  readonly trace_id: string;
+  readonly settings: Settings;
+  readonly approval_id: string;
+  readonly deadline_ms: number;
+  readonly hints: HintBox;
+  readonly noted: readonly string[];
+  readonly readings: number;
+}
+
+export type ApprovalWorkflow = (request: ApprovalRequest, carried?: Carried) => Promise<ApprovalResult>;
 
 export function stateOf(life: Lifecycle): ApprovalState {
   return {

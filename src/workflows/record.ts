@@ -9,7 +9,7 @@ import {
 } from "../domain/audit-record.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
-import type { Ending } from "./await-ending.ts";
+import type { Ending } from "./ending.ts";
 import { enter, type Lifecycle } from "./lifecycle.ts";
 import { resultOf } from "./result.ts";
 import { recordOnce, recordOutcome } from "./steps.ts";

@@ -12,27 +12,17 @@ import {
 } from "@temporalio/workflow";
 import { requestedRecord } from "../domain/audit-record.ts";
 import { messageOf } from "../domain/errors.ts";
-import { emptyHintBox, hear, type HintBox } from "../domain/hints.ts";
+import { emptyHintBox, hear } from "../domain/hints.ts";
 import { APPROVAL_MEMO, approvalWorkflowId, taskId } from "../domain/names.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import type { Settings } from "../domain/ports.ts";
 import { problemsOf, problemText, type ApprovalRequest } from "../domain/request.ts";
-import { awaitEnding, withdrawAll, type Ending } from "./await-ending.ts";
-import { enter, stateOf, textOf, type Lifecycle } from "./lifecycle.ts";
+import { awaitEnding, withdrawAll } from "./await-ending.ts";
+import type { Ending } from "./ending.ts";
+import { enter, stateOf, textOf, type Carried, type Lifecycle } from "./lifecycle.ts";
 import { approvalStateQuery, decidedSignal } from "./messages.ts";
 import { baseOf, finish, note, recordRequired } from "./record.ts";
 import { checkPermission, createApproval } from "./steps.ts";
-
-/** What continue-as-new hands over; callers never give it. */
-export interface Carried {
-  readonly trace_id: string;
-  readonly settings: Settings;
-  readonly approval_id: string;
-  readonly deadline_ms: number;
-  readonly hints: HintBox;
-  readonly noted: readonly string[];
-  readonly readings: number;
-}
 
 /** The settings until a worker has told its own; they only matter to requests that end before that. */
 const UNSETTLED: Settings = {

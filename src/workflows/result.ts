@@ -1,7 +1,7 @@
 /** From an ending to the wire object that the agent gets. */
 import type { Decision } from "../domain/decision.ts";
 import { timedOutText, type ApprovalResult } from "../domain/outcome.ts";
-import type { Ending } from "./await-ending.ts";
+import type { Ending } from "./ending.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
 export function resultOf(life: Lifecycle, ending: Ending): ApprovalResult {
