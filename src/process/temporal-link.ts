@@ -21,6 +21,8 @@ const CALL_MS = 5_000;
 /** Once per process, before the first connection: our log, and no signal handlers of the SDK's beside our own. */
 export function installRuntime(log: Log): void {
   const logger = new DefaultLogger("WARN", ({ level, message, meta }) => {
+    // The bridge has none on purpose.
+    if (message.startsWith("No workflows registered")) return;
     const fields = { ...(meta as Record<string, unknown>), source: "temporal" };
     if (level === "ERROR") log.error(fields, message);
     else log.warn(fields, message);
