@@ -1,6 +1,7 @@
 /** The environment, read once into one frozen object; or one error with every problem (docs/configuration.md). */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { databaseSettings } from "./config/database-settings.ts";
 import { platformSettings, type PlatformSettings } from "./config/platform-settings.ts";
 import { Settings, type Machine } from "./config/settings.ts";
 import { temporalSettings, type TemporalSettings } from "./config/temporal-settings.ts";
@@ -30,6 +31,8 @@ export interface Config {
   /** The folder of config.yaml. */
   readonly configFolder: string;
   readonly temporal: TemporalSettings;
+  /** DATABASE_URL, for the inbox; `undefined` where it was not asked for (`LoadOptions.database`). */
+  readonly databaseUrl?: string;
   /** Every secret above, for redaction. */
   readonly secrets: readonly string[];
   /** What works and should be known; to be told once. */
@@ -46,6 +49,8 @@ export interface WorkspaceConfig extends Config {
 export interface LoadOptions {
   /** Settings that have no default and must be there. */
   readonly require?: readonly "workspace"[];
+  /** Whether to read DATABASE_URL. Off by default: in an agent's environment it is another program's. */
+  readonly database?: boolean;
   /** Default: the file system. */
   readonly machine?: Machine;
 }
@@ -74,6 +79,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
   }
   const taskQueue = queueOf(settings, workspaceId);
   const { temporal, secrets: temporalSecrets } = temporalSettings(settings, env);
+  const database = options.database === true ? databaseSettings(settings) : undefined;
 
   const config: Config = {
     workspaceId,
@@ -101,6 +107,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
     maxStreams: settings.number("COUNTERSIGN_MAX_STREAMS", 1_000, { above: 0, most: 100_000, whole: true }),
     configFolder: resolve(settings.text("WORKSPACE_CONFIG_PATH") ?? "/configs"),
     temporal,
+    ...(database?.url === undefined ? {} : { databaseUrl: database.url }),
     secrets: known([
       ...platformSecrets,
       reviewer.value,
@@ -108,6 +115,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
       hint.value,
       hint.content,
       ...temporalSecrets,
+      ...(database?.secrets ?? []),
     ]),
     warnings: settings.warnings,
   };

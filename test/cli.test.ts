@@ -11,12 +11,10 @@ import { printResult } from "../src/cli/print-result.ts";
 import { shortened, table } from "../src/cli/table.ts";
 import { forbiddenText, timedOutText } from "../src/domain/outcome.ts";
 import type { ApprovalResult } from "../src/domain/outcome.ts";
-import { createMemoryStore } from "../src/inbox/memory-store.ts";
-import { startInbox } from "../src/inbox/server.ts";
 import type { Inbox } from "../src/inbox/server.ts";
-import { createTokens } from "../src/inbox/tokens.ts";
 import { createPlatform } from "../src/platform/http.ts";
 import { tokenFrom } from "../src/platform/token.ts";
+import { startTestInbox } from "./support/inbox.ts";
 import { connectStubWorker } from "./support/stub-worker.ts";
 import type { StubWorker } from "./support/stub-worker.ts";
 import { testTemporal } from "./support/temporal.ts";
@@ -40,13 +38,9 @@ before(async () => {
   connection = await Connection.connect({ address: server.address });
   temporal = new Client({ connection });
   stub = await connectStubWorker(server.address);
-  inbox = await startInbox({
-    port: 0,
-    store: createMemoryStore(),
-    tokens: createTokens({
-      agents: [{ workspaceId, token: agentToken }],
-      reviewers: [{ name: "ada", token: reviewerToken }],
-    }),
+  inbox = await startTestInbox({
+    agents: [{ workspaceId, token: agentToken }],
+    reviewers: [{ name: "ada", token: reviewerToken }],
   });
 });
 

@@ -8,12 +8,11 @@ import { MockActivityEnvironment } from "@temporalio/testing";
 import { createWithdrawApproval } from "../src/activities/withdraw-approval.ts";
 import type { ApprovalResult } from "../src/domain/outcome.ts";
 import type { WithdrawInput } from "../src/domain/ports.ts";
-import { createMemoryStore } from "../src/inbox/memory-store.ts";
-import { startInbox } from "../src/inbox/server.ts";
-import { createTokens, newToken } from "../src/inbox/tokens.ts";
+import { newToken } from "../src/inbox/tokens.ts";
 import { createPlatform } from "../src/platform/http.ts";
 import { createSharedList } from "../src/platform/shared-list.ts";
 import { tokenFrom } from "../src/platform/token.ts";
+import { startTestInbox } from "./support/inbox.ts";
 import { untilEvent } from "./support/history.ts";
 import { startPlatform, type TestPlatform } from "./support/platform.ts";
 import type { Fault, FaultAnswer, FaultRule } from "./support/platform-faults.ts";
@@ -483,8 +482,7 @@ describe("creating an approval", { concurrency: true }, () => {
 
 test("duplicates are withdrawn on an inbox too, which lists exactly the ids that it is asked for", async (t) => {
   const token = newToken();
-  const tokens = createTokens({ agents: [{ workspaceId: "demo", token }], reviewers: [] });
-  const inbox = await startInbox({ port: 0, store: createMemoryStore(), tokens });
+  const inbox = await startTestInbox({ agents: [{ workspaceId: "demo", token }], reviewers: [] });
   t.after(() => inbox.stop());
   const platform = createPlatform({ url: inbox.url, token: tokenFrom({ token }) });
   const wanted = { action: "twice", reason: "", task_id: `approval:demo:r#${randomUUID()}` };

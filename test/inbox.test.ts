@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { on, once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
-import { test, type TestContext } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import { WebSocket, type ClientOptions } from "ws";
 import type { ApprovalError } from "../src/domain/errors.ts";
 import { LIMITS, problemsOf } from "../src/domain/request.ts";
-import { createMemoryStore } from "../src/inbox/memory-store.ts";
 import { startInbox, type InboxOptions } from "../src/inbox/server.ts";
+import { openStorage, type Storage } from "../src/inbox/storage.ts";
 import type { Approval, ApprovalStore } from "../src/inbox/store.ts";
-import { createTokens, newToken } from "../src/inbox/tokens.ts";
+import { newToken, type Caller } from "../src/inbox/tokens.ts";
 
 const AGENT = newToken();
 const OTHER_AGENT = newToken();
 const ALICE = newToken();
 const BOB = newToken();
-const TOKENS = createTokens({
+const TOKENS = {
   agents: [
     { workspaceId: "demo", token: AGENT },
     { workspaceId: "other", token: OTHER_AGENT },
@@ -25,9 +25,18 @@ const TOKENS = createTokens({
     { name: "alice", token: ALICE },
     { name: "bob", token: BOB },
   ],
-});
+};
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const APPROVALS = "/workspaces/demo/approvals";
+
+let storage: Storage;
+
+before(async () => {
+  storage = await openStorage({ memory: true });
+  await storage.tokens.ensure(TOKENS, "test");
+});
+
+after(() => storage.close());
 
 test("keeps what an agent asks and lists it with the platform's keys", async (t) => {
   const inbox = await open(t, { now: () => Date.UTC(2026, 10, 22, 11, 43, 18, 404) + 0.374 });
@@ -309,7 +318,7 @@ test("takes the largest legal request and refuses a body over 128 KiB", async (t
 test("refuses the 1,001st pending approval of a workspace until one is decided", async (t) => {
   const inbox = await open(t);
   const id = await inbox.create({ action: "act" });
-  for (let n = 1; n < 1000; n++) await inbox.store.create(approval(`filler-${n}`), 1000);
+  for (let n = 1; n < 1000; n++) await storage.approvals.create(approval(`filler-${n}`), 1000);
   const over = await inbox.call("POST", APPROVALS, AGENT, { action: "act" });
   assert.equal(over.status, 429);
   assert.equal(over.headers.get("retry-after"), "10");
@@ -323,8 +332,8 @@ test("has no other route, and says so in the platform's words", async (t) => {
   const inbox = await open(t);
   const id = await inbox.create({ action: "act" });
   for (const [method, path] of [
-    ["GET", "/"],
-    ["GET", `${APPROVALS}/${id}`],
+    ["GET", "/nowhere"],
+    ["PUT", `${APPROVALS}/${id}`],
     ["DELETE", `${APPROVALS}/${id}`],
     ["GET", "/ws"],
     ["HEAD", APPROVALS],
@@ -433,7 +442,7 @@ test("opens no socket without the workspace's own token", async (t) => {
 });
 
 test("tells of a decision whose decider hung up before the answer", async (t) => {
-  const store = createMemoryStore();
+  const store = storage.approvals;
   const gate = latch();
   const reached = latch();
   const decide: ApprovalStore["decide"] = async (...args) => {
@@ -441,7 +450,7 @@ test("tells of a decision whose decider hung up before the answer", async (t) =>
     await gate.opened;
     return store.decide(...args);
   };
-  const inbox = await open(t, { store: { ...store, decide } });
+  const inbox = await open(t, { storage: { ...storage, approvals: { ...store, decide } } });
   const id = await inbox.create({ action: "act" });
   const socket = await listen(t, inbox.port, { Authorization: `Bearer ${BOB}` });
   const decider = httpRequest({
@@ -461,7 +470,7 @@ test("tells of a decision whose decider hung up before the answer", async (t) =>
 });
 
 test("tells of nothing before the store has kept it, nor of what it refused", async (t) => {
-  const store = createMemoryStore();
+  const store = storage.approvals;
   const gate = latch();
   const create: ApprovalStore["create"] = async (one, max) => {
     if (one.action === "held") await gate.opened;
@@ -470,7 +479,7 @@ test("tells of nothing before the store has kept it, nor of what it refused", as
   };
   const errors: string[] = [];
   const log = { info() {}, warn() {}, error: (fields: object) => errors.push(JSON.stringify(fields)) };
-  const inbox = await open(t, { store: { ...store, create }, log });
+  const inbox = await open(t, { storage: { ...storage, approvals: { ...store, create } }, log });
   const socket = await listen(t, inbox.port, { Authorization: `Bearer ${BOB}` });
   const held = inbox.create({ action: "held" });
   const lost = await inbox.call("POST", APPROVALS, AGENT, { action: "lost" });
@@ -534,23 +543,33 @@ test("opens 200 sockets and refuses the next until one closes", async (t) => {
   assert.equal(await handshake(port, headers), 101);
 });
 
-test("expires what stays pending too long, and tells of it", async (t) => {
-  let time = Date.UTC(2026, 0, 1);
-  const inbox = await open(t, { now: () => time, expireAfterMs: 20 });
-  const decided = await inbox.create({ action: "decided" });
-  await inbox.decide(decided, ALICE, { decision: "approved" });
-  const id = await inbox.create({ action: "act" });
-  const socket = await listen(t, inbox.port, { Authorization: `Bearer ${BOB}` });
-  time += 20;
-  assert.deepEqual(await socket.next(), {
-    event: "APPROVAL_DENIED",
-    workspace_id: "demo",
-    timestamp: "2026-01-01T00:00:00.020000Z",
-    payload: { approval_id: id, decided_by: "auto-expired", decision: "denied" },
-  });
-  assert.equal((await inbox.item(id)).decided_by, "auto-expired");
-  assert.equal((await inbox.item(decided)).status, "approved");
-});
+test(
+  "expires a minute after its end what nobody decided or withdrew, and tells of it",
+  { timeout: 30_000 },
+  async (t) => {
+    let time = Date.UTC(2026, 0, 1);
+    const inbox = await open(t, { now: () => time, expiryGraceMs: 20 });
+    const decided = await inbox.create({ action: "decided", timeout_seconds: 1 });
+    await inbox.decide(decided, ALICE, { decision: "approved" });
+    const endless = await inbox.create({ action: "endless" });
+    const id = await inbox.create({ action: "act", timeout_seconds: 1.5 });
+    const socket = await listen(t, inbox.port, { Authorization: `Bearer ${AGENT}`, "X-Workspace-ID": "demo" });
+    time += 1_519;
+    await inbox.create({ action: "later", timeout_seconds: 100 });
+    assert.equal((await socket.next()).event, "APPROVAL_REQUESTED");
+    assert.equal((await inbox.item(id)).expires_at, "2026-01-01T00:00:01.500000Z");
+    time += 1;
+    assert.deepEqual(await socket.next(), {
+      event: "APPROVAL_DENIED",
+      workspace_id: "demo",
+      timestamp: "2026-01-01T00:00:01.520000Z",
+      payload: { approval_id: id, decided_by: "auto-expired", decision: "denied" },
+    });
+    assert.equal((await inbox.item(id)).decided_by, "auto-expired");
+    assert.equal((await inbox.item(decided)).status, "approved");
+    assert.equal((await inbox.item(endless)).status, "pending");
+  },
+);
 
 test("stops with 1001 on every socket, and waits for no idle or half-sent request", { timeout: 30_000 }, async (t) => {
   const inbox = await open(t);
@@ -571,14 +590,13 @@ test("stops with 1001 on every socket, and waits for no idle or half-sent reques
   await assert.rejects(fetch(inbox.url));
 });
 
-test("refuses to listen beyond loopback, on a taken port, and with a senseless expiry", async (t) => {
+test("refuses to listen beyond loopback unprotected, on a taken port, and with a senseless address or certificate", async (t) => {
   const { port } = await open(t);
-  const start = (options: Partial<InboxOptions>) =>
-    startInbox({ port: 0, store: createMemoryStore(), tokens: TOKENS, ...options });
+  const start = (options: Partial<InboxOptions>) => startInbox({ port: 0, storage, ...options });
   for (const host of ["0.0.0.0", "::", "", "192.0.2.1", "inbox.example"]) {
     await assert.rejects(start({ host }), {
       code: "ERR_CONFIG",
-      message: `the inbox cannot listen on ${host}: it serves loopback only; use one of 127.0.0.1, localhost, ::1`,
+      message: `the inbox cannot listen on "${host}" without TLS: tokens and approvals could be read and changed on the way; give --tls-cert and --tls-key, or --insecure-http where the network is safe, or listen on loopback`,
     });
   }
   await assert.rejects(
@@ -588,10 +606,11 @@ test("refuses to listen beyond loopback, on a taken port, and with a senseless e
       error.message === `the inbox cannot listen on 127.0.0.1 port ${port}; choose another port` &&
       (error.cause as NodeJS.ErrnoException).code === "EADDRINUSE",
   );
-  await assert.rejects(start({ expireAfterMs: Number.NaN }), { code: "ERR_CONFIG" });
+  await assert.rejects(start({ publicUrl: "https://inbox.example.com/path" }), { code: "ERR_CONFIG" });
+  await assert.rejects(start({ tls: { cert: "no", key: "no" } }), { code: "ERR_CONFIG" });
 });
 
-test("takes no token or name that could be mistaken, and prints no token", () => {
+test("takes no token or name that could be mistaken, and prints no token", async () => {
   const reviewer = (name: string) => ({ agents: [], reviewers: [{ name, token: newToken() }] });
   const shared = newToken();
   const cases = [
@@ -612,8 +631,8 @@ test("takes no token or name that could be mistaken, and prints no token", () =>
     ].map(reviewer),
   ];
   for (const list of cases) {
-    assert.throws(
-      () => createTokens(list),
+    await assert.rejects(
+      storage.tokens.ensure(list, "illegal"),
       (error: ApprovalError) =>
         error.code === "ERR_CONFIG" &&
         [...list.agents, ...list.reviewers].every(({ token }) => !error.message.includes(token)),
@@ -622,15 +641,20 @@ test("takes no token or name that could be mistaken, and prints no token", () =>
   }
 });
 
-test("knows each token's bearer and no other text", () => {
-  assert.deepEqual(TOKENS.identify(AGENT), { kind: "agent", workspaceId: "demo" });
-  assert.deepEqual(TOKENS.identify(BOB), { kind: "reviewer", name: "bob" });
+test("knows each token's bearer and no other text", async () => {
+  const bearer = async (token: string) => {
+    const { tokenId, ...rest } = (await storage.tokens.identify(token)) as Caller;
+    assert.match(tokenId, UUID);
+    return rest;
+  };
+  assert.deepEqual(await bearer(AGENT), { kind: "agent", workspaceId: "demo" });
+  assert.deepEqual(await bearer(BOB), { kind: "reviewer", name: "bob" });
   const guess = fc.oneof(
     fc.string(),
     fc.nat(42).map((length) => AGENT.slice(0, length)),
     fc.string().map((tail) => `${AGENT}${tail} `),
   );
-  fc.assert(fc.property(guess, (text) => TOKENS.identify(text) === undefined));
+  await fc.assert(fc.asyncProperty(guess, async (text) => (await storage.tokens.identify(text)) === undefined));
 });
 
 type Headers_ = Record<string, string>;
@@ -653,6 +677,7 @@ interface Item {
   readonly decided_by: string | null;
   readonly decided_at: string | null;
   readonly comment?: string;
+  readonly expires_at?: string;
 }
 
 interface Event_ {
@@ -661,8 +686,8 @@ interface Event_ {
 }
 
 async function open(t: TestContext, options: Partial<InboxOptions> = {}) {
-  const store = options.store ?? createMemoryStore();
-  const inbox = await startInbox({ port: 0, tokens: TOKENS, ...options, store });
+  await storage.sql.query("truncate countersign.approvals, countersign.logins");
+  const inbox = await startInbox({ port: 0, storage, ...options });
   t.after(() => inbox.stop());
   const call = async (method: string, path: string, token?: string, body?: unknown) => {
     const response = await fetch(`${inbox.url}${path}`, {
@@ -683,7 +708,7 @@ async function open(t: TestContext, options: Partial<InboxOptions> = {}) {
   const decide = (id: string, token: string, body: object) => call("POST", `${APPROVALS}/${id}/decide`, token, body);
   const list = async (query = "") => (await call("GET", `${APPROVALS}${query}`, AGENT)).body as Item[];
   const item = async (id: string) => (await list(`?ids=${id}`))[0] as Item;
-  return { ...inbox, store, call, create, decide, list, item };
+  return { ...inbox, call, create, decide, list, item };
 }
 
 /** A request with exactly these headers, Host included, which fetch would not send. */

@@ -16,7 +16,15 @@ export interface DataFolder {
   readonly path: string;
   readonly agentTokenFile: string;
   readonly reviewerTokenFile: string;
+  /** Lets `countersign inbox token` speak to an inbox that runs on this folder. */
+  readonly operatorTokenFile: string;
   readonly hintKeyFile: string;
+  /** The inbox's database. */
+  readonly inboxData: string;
+  /** Names the process id of the inbox that has the database open, alone or in `up`. */
+  readonly inboxLock: string;
+  /** Where the inbox of this folder can be reached, while it runs. */
+  readonly inboxAddressFile: string;
   readonly temporalDb: string;
   readonly temporalLog: string;
   readonly auditLog: string;
@@ -38,7 +46,11 @@ export function openDataFolder(path: string): DataFolder {
     path: root,
     agentTokenFile: at("agent.token"),
     reviewerTokenFile: at("reviewer.token"),
+    operatorTokenFile: at("operator.token"),
     hintKeyFile: at("hint.key"),
+    inboxData: at("inbox"),
+    inboxLock: at("inbox.pid"),
+    inboxAddressFile: at("inbox.json"),
     temporalDb: at("temporal.db"),
     temporalLog: at("temporal.log"),
     auditLog: at("audit.jsonl"),
@@ -50,7 +62,8 @@ export function openDataFolder(path: string): DataFolder {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     // Secrets must not be committed with the project in which the folder stands.
     createOnce(at(".gitignore"), "*\n");
-    for (const file of [folder.agentTokenFile, folder.reviewerTokenFile, folder.hintKeyFile]) {
+    const secrets = [folder.agentTokenFile, folder.reviewerTokenFile, folder.operatorTokenFile, folder.hintKeyFile];
+    for (const file of secrets) {
       createOnce(file, randomBytes(32).toString("base64url"));
     }
   } catch (error) {
@@ -71,7 +84,8 @@ export function tokenListOf(folder: DataFolder, workspaceId: string): TokenList 
   };
 }
 
-function secretIn(file: string): string {
+/** The trimmed content of a secret's file. Throws ERR_CONFIG for one that cannot be read, or is empty. */
+export function secretIn(file: string): string {
   let secret: string;
   try {
     secret = readFileSync(file, "utf8").trim();

@@ -12,7 +12,8 @@ export interface EmbeddedEnv {
 }
 
 /** Names that would contradict ours: other credentials, or a way to another server. TEMPORAL_CLI only names a program. */
-const CONTRADICTING = /^(?:TEMPORAL_(?!CLI$).*|PLATFORM_(?:TOKEN|ORIGIN|ORG_ID)|REVIEWER_TOKEN|COUNTERSIGN_HINT_KEY)$/;
+const CONTRADICTING =
+  /^(?:TEMPORAL_(?!CLI$).*|PLATFORM_(?:TOKEN|ORIGIN|ORG_ID)|REVIEWER_TOKEN|COUNTERSIGN_HINT_KEY|DATABASE_URL(?:_FILE)?)$/;
 /** Always unset in the other terminal, which may have them where this one has not. */
 const ALWAYS_UNSET = [
   "PLATFORM_TOKEN",

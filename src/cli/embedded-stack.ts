@@ -11,17 +11,14 @@ import { resolveDevServer } from "../dev-server/resolve.ts";
 import { startDevServer } from "../dev-server/start.ts";
 import type { DevServer } from "../dev-server/start.ts";
 import { ApprovalError } from "../domain/errors.ts";
-import { createMemoryStore } from "../inbox/memory-store.ts";
-import { startInbox } from "../inbox/server.ts";
-import type { Inbox } from "../inbox/server.ts";
-import { createTokens } from "../inbox/tokens.ts";
-import type { Tokens } from "../inbox/tokens.ts";
 import { createLogger } from "../log.ts";
 import type { ProcessOptions } from "../process/options.ts";
 import { runWorker } from "../worker.ts";
-import { DEMO_WORKSPACE, tokenListOf } from "./data-folder.ts";
+import { DEMO_WORKSPACE } from "./data-folder.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { embeddedEnv, writeEnvFile } from "./embedded-env.ts";
+import { openInboxData, serveInbox } from "./inbox-data.ts";
+import type { InboxData, ServedInbox } from "./inbox-data.ts";
 
 export interface StackOptions {
   readonly folder: DataFolder;
@@ -56,13 +53,14 @@ export async function startEmbeddedStack(options: StackOptions): Promise<Embedde
   const planned = { workspaceId, platformUrl: "http://127.0.0.1", temporalAddress: "127.0.0.1:7233" };
   // Wrong settings are told before minutes are spent on a server.
   loadConfig(embeddedEnv(env, folder, planned).env);
-  const tokens = createTokens(tokenListOf(folder, workspaceId));
 
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
   };
   try {
+    const data = await openInboxData(folder, workspaceId);
+    undo.push(() => data.close());
     const binary = await resolveDevServer({ env, signal, onProgress: (line) => tell("Temporal", line) });
     const server = await startServer(binary.path, options);
     undo.push(() => server.stop());
@@ -70,9 +68,9 @@ export async function startEmbeddedStack(options: StackOptions): Promise<Embedde
     tell("Temporal", `${server.address}, web UI ${uiUrl}`);
     signal.throwIfAborted();
 
-    const inbox = await startOnFreePort(tokens);
+    const inbox = await startOnFreePort(data);
     undo.push(() => inbox.stop());
-    tell("Inbox", inbox.url);
+    tell("Inbox", inbox.loginUrl);
 
     const settings = embeddedEnv(env, folder, {
       workspaceId,
@@ -124,11 +122,11 @@ async function startOnFreePorts(binary: string, folder: DataFolder, signal: Abor
   }
 }
 
-async function startOnFreePort(tokens: Tokens): Promise<Inbox> {
+async function startOnFreePort(data: InboxData): Promise<ServedInbox> {
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(FIRST_PORTS.inbox);
     try {
-      return await startInbox({ port, store: createMemoryStore(), tokens });
+      return await serveInbox(data, { port });
     } catch (error) {
       const race = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE";
       if (!race || attempt === PORT_ATTEMPTS) throw error;

@@ -1,4 +1,4 @@
-/** One `up` per data folder: a file that names the process id of the one that runs. */
+/** One `up`, and one inbox, per data folder: a file that names the process id of the one that runs. */
 import { randomUUID } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -8,7 +8,7 @@ import { ApprovalError } from "../domain/errors.ts";
  * Takes the lock, also from a process that has died. Answers the release.
  * Throws ERR_USAGE naming the process id where another process holds it.
  */
-export function lockFolder(file: string): () => void {
+export function lockFolder(file: string, command: "up" | "inbox" = "up"): () => void {
   const mine = `${process.pid} ${startOf(process.pid) ?? ""}`.trim();
   while (!create(file, mine)) {
     const theirs = read(file);
@@ -17,7 +17,7 @@ export function lockFolder(file: string): () => void {
     if (holder !== undefined) {
       throw new ApprovalError(
         "ERR_USAGE",
-        `The data folder ${dirname(file)} is in use by another countersign up, process ${holder}; stop that one, or give another folder with --data`,
+        `The data folder ${dirname(file)} is in use by another countersign ${command}, process ${holder}; stop that one, or give another folder with --data`,
       );
     }
     takeAway(file, theirs);

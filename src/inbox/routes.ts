@@ -1,28 +1,23 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { OWN_DECIDER_PREFIX } from "../domain/names.ts";
-import { isRefusal, reviewerCaller, workspaceCaller, type Refusal } from "./guard.ts";
+import { isId } from "../domain/names.ts";
+import type { Callers } from "./callers.ts";
+import { cursorOf, parseCursor } from "./cursor.ts";
+import { decisionOf } from "./decide.ts";
+import { isTooDeep, MAX_DEPTH } from "./depth.ts";
 import type { InboxLog } from "./log.ts";
-import type { Approval, ApprovalStore, Decision } from "./store.ts";
-import type { Caller, Tokens } from "./tokens.ts";
-import {
-  CREATE_BODY,
-  DECIDE_BODY,
-  MAX_COMMENT,
-  decidedEvent,
-  listItem,
-  pendingItem,
-  requestedEvent,
-  type InboxEvent,
-} from "./wire.ts";
+import { isRefusal, refuse, type Refusal } from "./refusal.ts";
+import type { Approval, ApprovalStore, Repeat, StatusFilter } from "./store.ts";
+import type { Caller } from "./tokens.ts";
+import { CREATE_BODY, fullItem, listItem, pendingItem } from "./wire.ts";
 
 /** Pending approvals that one workspace may have. */
 export const MAX_PENDING = 1000;
-/** Approvals that `?ids=` may name. */
+/** Approvals that `?ids=` may name, and a page may have. */
 export const MAX_IDS = 200;
 const LIST_LIMIT = 50;
 const RETRY_AFTER_SECONDS = 10;
-const OWN_DECIDER = new RegExp(`^${OWN_DECIDER_PREFIX}[A-Za-z0-9._-]{1,64}$`);
+const STATUSES: readonly StatusFilter[] = ["pending", "approved", "denied", "decided"];
 
 const BAD_BODY: Refusal = { status: 400, error: "invalid request body" };
 
@@ -35,8 +30,7 @@ declare module "fastify" {
 
 export interface RouteParts {
   readonly store: ApprovalStore;
-  readonly tokens: Tokens;
-  readonly publish: (event: InboxEvent) => void;
+  readonly callers: Callers;
   readonly log: InboxLog;
   readonly now: () => number;
 }
@@ -45,8 +39,16 @@ interface InWorkspace {
   readonly Params: { readonly id: string };
 }
 
+interface OfApproval {
+  readonly Params: { readonly id: string; readonly approvalId: string };
+}
+
+interface Listed extends InWorkspace {
+  readonly Querystring: { readonly [name: string]: string | string[] | undefined };
+}
+
 /** The platform's routes (docs/protocol.md, "Create", "List", "Decide"), with the inbox's own rules on who may. */
-export function addRoutes(app: FastifyInstance, { store, tokens, publish, log, now }: RouteParts): void {
+export function addRoutes(app: FastifyInstance, { store, callers, log, now }: RouteParts): void {
   app.decorateRequest("caller");
 
   const admit = (request: FastifyRequest, reply: FastifyReply, caller: Caller | Refusal) => {
@@ -54,9 +56,9 @@ export function addRoutes(app: FastifyInstance, { store, tokens, publish, log, n
     request.caller = caller;
   };
   const inWorkspace = async (request: FastifyRequest<InWorkspace>, reply: FastifyReply) =>
-    admit(request, reply, workspaceCaller(tokens, request.headers.authorization, request.params.id));
+    admit(request, reply, await callers.inWorkspace(request.raw, request.params.id));
   const overAll = async (request: FastifyRequest, reply: FastifyReply) =>
-    admit(request, reply, reviewerCaller(tokens, request.headers.authorization));
+    admit(request, reply, await callers.overAll(request.raw));
 
   app.post<InWorkspace>("/workspaces/:id/approvals", { onRequest: inWorkspace }, async (request, reply) => {
     if (request.caller.kind !== "agent") {
@@ -65,55 +67,48 @@ export function addRoutes(app: FastifyInstance, { store, tokens, publish, log, n
         error: "a reviewer's token decides and does not ask; create with the agent token of the workspace",
       });
     }
-    const body = CREATE_BODY.safeParse(request.body);
-    if (!body.success) return refuse(reply, BAD_BODY);
-    const { action, reason, task_id, context } = body.data;
-    const approval: Approval = {
-      id: randomUUID(),
-      workspaceId: request.params.id,
-      taskId: task_id ?? "",
-      action,
-      reason: reason ?? "",
-      ...(context ? { context } : {}),
-      createdAtMs: now(),
-    };
-    if ((await store.create(approval, MAX_PENDING)) === "too_many_pending") {
-      reply.header("retry-after", RETRY_AFTER_SECONDS);
-      return refuse(reply, {
-        status: 429,
-        error: `this workspace has ${MAX_PENDING} pending approvals; decide or withdraw some first`,
-      });
+    const asked = approvalIn(request.body, request.params.id, now());
+    if (isRefusal(asked)) return refuse(reply, asked);
+    const repeat = repeatOf(request, asked);
+    if (repeat !== undefined && isRefusal(repeat)) return refuse(reply, repeat);
+
+    const creation = await store.create(asked, MAX_PENDING, repeat);
+    if (creation.kind === "too_many_pending") {
+      const error = `this workspace has ${MAX_PENDING} pending approvals; decide or withdraw some first`;
+      return refuse(reply, { status: 429, error, retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
-    publish(requestedEvent(approval));
-    log.info({ workspace_id: approval.workspaceId, approval_id: approval.id }, "approval requested");
-    return reply.code(201).send({ approval_id: approval.id, status: "pending" });
+    if (creation.kind === "other_body")
+      return refuse(reply, { status: 409, error: "this Idempotency-Key was used for another body; use a new key" });
+    const { approval, isNew } = creation;
+    if (isNew) log.info({ workspace_id: approval.workspaceId, approval_id: approval.id }, "approval requested");
+    return reply.code(201).send({ approval_id: approval.id, status: approval.decision?.status ?? "pending" });
   });
 
-  app.get<InWorkspace & { Querystring: { ids?: string | string[] } }>(
-    "/workspaces/:id/approvals",
-    { onRequest: inWorkspace },
-    async (request, reply) => {
-      const workspaceId = request.params.id;
-      const named = request.query.ids;
-      if (named === undefined) return (await store.list({ workspaceId, limit: LIST_LIMIT })).map(listItem);
-      const ids = [...new Set([named].flat().flatMap((part) => part.split(",")))].filter((id) => id !== "");
-      if (ids.length > MAX_IDS)
-        return refuse(reply, { status: 400, error: `ids names ${ids.length} approvals, the limit is ${MAX_IDS}` });
-      return (await store.list({ workspaceId, ids, limit: MAX_IDS })).map(listItem);
-    },
-  );
+  app.get<Listed>("/workspaces/:id/approvals", { onRequest: inWorkspace }, async (request, reply) => {
+    const workspaceId = request.params.id;
+    const query = listQuery(request.query);
+    if (isRefusal(query)) return refuse(reply, query);
+    if (!isId(workspaceId)) return [];
+    const { approvals, next } = await store.list({ workspaceId, ...query });
+    if (next !== undefined) reply.header("x-next-cursor", cursorOf(next));
+    return approvals.map(listItem);
+  });
 
-  app.post<{ Params: { id: string; approvalId: string } }>(
+  app.get<OfApproval>("/workspaces/:id/approvals/:approvalId", { onRequest: inWorkspace }, async (request, reply) => {
+    const { id, approvalId } = request.params;
+    const approval = isId(id) ? await store.get(id, approvalId) : undefined;
+    return approval === undefined ? refuse(reply, { status: 404, error: "approval not found" }) : fullItem(approval);
+  });
+
+  app.post<OfApproval>(
     "/workspaces/:id/approvals/:approvalId/decide",
     { onRequest: inWorkspace },
     async (request, reply) => {
       const { id: workspaceId, approvalId } = request.params;
       const decision = decisionOf(request.caller, request.body, now());
-      if ("error" in decision) return refuse(reply, decision);
-      if ((await store.decide(workspaceId, approvalId, decision)) === "not_pending") {
+      if (isRefusal(decision)) return refuse(reply, decision);
+      if (!isId(workspaceId) || (await store.decide(workspaceId, approvalId, decision)) === "not_pending")
         return refuse(reply, { status: 404, error: "approval not found or already decided" });
-      }
-      publish(decidedEvent(workspaceId, approvalId, decision));
       const { status, decidedBy } = decision;
       log.info(
         { workspace_id: workspaceId, approval_id: approvalId, status, decided_by: decidedBy },
@@ -128,26 +123,57 @@ export function addRoutes(app: FastifyInstance, { store, tokens, publish, log, n
   );
 }
 
-/** Answers with the platform's form of an error. */
-export function refuse(reply: FastifyReply, { status, error }: Refusal): FastifyReply {
-  return reply.code(status).send({ error });
+function approvalIn(value: unknown, workspaceId: string, createdAtMs: number): Approval | Refusal {
+  const body = CREATE_BODY.safeParse(value);
+  if (!body.success) return BAD_BODY;
+  const { action, reason, task_id, context, timeout_seconds } = body.data;
+  if (isTooDeep(context))
+    return { status: 400, error: `context is nested deeper than ${MAX_DEPTH} levels; flatten it` };
+  return {
+    id: randomUUID(),
+    workspaceId,
+    taskId: task_id ?? "",
+    action,
+    reason: reason ?? "",
+    ...(context ? { context } : {}),
+    createdAtMs,
+    ...(timeout_seconds ? { expiresAtMs: createdAtMs + timeout_seconds * 1000 } : {}),
+  };
 }
 
-/** What a decide body comes to in the mouth of this caller. A reviewer is named by the token, whatever the body claims. */
-function decisionOf(caller: Caller, body: unknown, decidedAtMs: number): Decision | Refusal {
-  const parsed = DECIDE_BODY.safeParse(body);
-  if (!parsed.success) return BAD_BODY;
-  const { decision: status, decided_by: claimed, comment } = parsed.data;
-  if (status !== "approved" && status !== "denied")
-    return { status: 400, error: "decision must be 'approved' or 'denied'" };
-  if (comment && comment.length > MAX_COMMENT) {
-    return { status: 400, error: `comment has ${comment.length} characters, the limit is ${MAX_COMMENT}` };
-  }
-  const rest = { decidedAtMs, ...(comment ? { comment } : {}) };
-  if (caller.kind === "reviewer") return { status, decidedBy: caller.name, ...rest };
-  if (status === "denied" && claimed && OWN_DECIDER.test(claimed)) return { status, decidedBy: claimed, ...rest };
-  return {
-    status: 403,
-    error: `an agent's token may only withdraw: decision 'denied' with decided_by '${OWN_DECIDER_PREFIX}…'; to decide, use a reviewer's token`,
-  };
+function repeatOf(request: FastifyRequest, asked: Approval): Repeat | Refusal | undefined {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || !/^[!-~]{1,255}$/.test(key))
+    return { status: 400, error: "Idempotency-Key must be 1 to 255 visible ASCII characters" };
+  const { action, reason, taskId, context, createdAtMs, expiresAtMs } = asked;
+  const timeoutMs = expiresAtMs === undefined ? null : expiresAtMs - createdAtMs;
+  const said = JSON.stringify([action, reason, taskId, context ?? null, timeoutMs]);
+  return { key, bodySha256: createHash("sha256").update(said).digest("hex") };
+}
+
+/** The query of a list: none of its parts means the platform's own list, the newest 50. */
+function listQuery(query: Listed["Querystring"]): Omit<Parameters<ApprovalStore["list"]>[0], "workspaceId"> | Refusal {
+  const { ids: named, status, limit, cursor } = query;
+  const problem = (error: string): Refusal => ({ status: 400, error });
+  const ids =
+    named === undefined
+      ? undefined
+      : [...new Set([named].flat().flatMap((part) => part.split(",")))].filter((id) => id !== "");
+  if (ids !== undefined && ids.length > MAX_IDS)
+    return problem(`ids names ${ids.length} approvals, the limit is ${MAX_IDS}`);
+  const wanted = STATUSES.find((one) => one === status);
+  if (status !== undefined && wanted === undefined) return problem(`status must be one of ${STATUSES.join(", ")}`);
+  const count = limitOf(limit, ids === undefined ? LIST_LIMIT : MAX_IDS);
+  if (count === undefined) return problem(`limit must be a whole number from 1 to ${MAX_IDS}`);
+  const after = typeof cursor === "string" ? parseCursor(cursor) : undefined;
+  if (cursor !== undefined && after === undefined) return problem("cursor is not one that this list has given");
+  return { ...(ids === undefined ? {} : { ids }), status: wanted, limit: count, after };
+}
+
+/** `undefined` for a text that is no limit of a page. */
+export function limitOf(text: string | readonly string[] | undefined, fallback: number): number | undefined {
+  if (text === undefined) return fallback;
+  const limit = typeof text === "string" && /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  return limit >= 1 && limit <= MAX_IDS ? limit : undefined;
 }

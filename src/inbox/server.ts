@@ -1,144 +1,148 @@
-import { STATUS_CODES, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
 import { ApprovalError } from "../domain/errors.ts";
-import { createApp } from "./app.ts";
-import { startExpiry } from "./expiry.ts";
-import { isRefusal, siteProblem, workspaceCaller, type Refusal } from "./guard.ts";
+import { addApiRoutes } from "./api-routes.ts";
+import { createApp, type Tls } from "./app.ts";
+import { createBadTokens } from "./bad-tokens.ts";
+import { createCallers } from "./callers.ts";
+import { followChanges } from "./changes.ts";
+import { DEFAULT_GRACE_MS, startExpiry } from "./expiry.ts";
 import { SILENT, type InboxLog } from "./log.ts";
-import { addRoutes, refuse } from "./routes.ts";
+import { addOperatorRoutes } from "./operator-routes.ts";
+import { addPage } from "./page-routes.ts";
+import { refuse } from "./refusal.ts";
+import { addRoutes } from "./routes.ts";
+import { isLoopback, sitesOf, type Binding, type Sites } from "./sites.ts";
 import { createSockets } from "./sockets.ts";
-import type { ApprovalStore } from "./store.ts";
-import type { Tokens } from "./tokens.ts";
-import type { InboxEvent } from "./wire.ts";
+import type { Storage } from "./storage.ts";
+import { createUpgrade } from "./upgrade.ts";
 
-const LOOPBACK: readonly string[] = ["127.0.0.1", "localhost", "::1"];
-const MAX_SOCKETS = 200;
 const STOP_GRACE_MS = 1000;
 
 export interface InboxOptions {
   /** 0 takes any free port. */
   readonly port: number;
-  /** `127.0.0.1`, `localhost` (taken as 127.0.0.1) or `::1`. @default "127.0.0.1" */
-  readonly host?: string;
-  readonly store: ApprovalStore;
-  readonly tokens: Tokens;
+  /** Any but `127.0.0.1`, `localhost` (taken as 127.0.0.1) and `::1` needs `tls` or `insecureHttp`. @default "127.0.0.1" */
+  readonly host?: string | undefined;
+  /** @default none: plain http */
+  readonly tls?: Tls | undefined;
+  /** Whether plain http may leave the machine, where everyone on the way can read and change it. @default false */
+  readonly insecureHttp?: boolean | undefined;
+  /** Another address under which it is reached, such as a proxy's: `https://inbox.example.com`. @default none */
+  readonly publicUrl?: string | undefined;
+  /** The caller's, who closes it after `stop`. */
+  readonly storage: Storage;
+  /** Lets who has it make and revoke tokens over HTTP. @default nobody */
+  readonly operatorToken?: string | undefined;
   /** @default none */
-  readonly log?: InboxLog;
+  readonly log?: InboxLog | undefined;
   /** The clock behind every time the inbox tells, `Date` header included: milliseconds since the epoch. @default Date.now */
-  readonly now?: () => number;
-  /** After this long a pending approval is denied by `auto-expired`, as the platform does after 10 minutes. @default never */
-  readonly expireAfterMs?: number;
+  readonly now?: (() => number) | undefined;
+  /** How long after its `expires_at` a pending approval is denied by `auto-expired`. @default 60000 */
+  readonly expiryGraceMs?: number | undefined;
   /** A client that leaves a ping unanswered until the next one is cut off. @default 30000 */
-  readonly pingIntervalMs?: number;
+  readonly pingIntervalMs?: number | undefined;
 }
 
 export interface Inbox {
-  /** `http://127.0.0.1:<port>`: what PLATFORM_URL takes. */
+  /** What PLATFORM_URL takes, and a browser. */
   readonly url: string;
+  /** The same on this machine, whatever the public address is. */
+  readonly localUrl: string;
   readonly port: number;
-  /** Closes the sockets with 1001, lets answers under way finish for a second, and leaves nothing open. The store is the caller's. */
+  /** A link that logs the reviewer of this token in, once and within ten minutes; `undefined` for any other token's id. */
+  createLoginUrl(tokenId: string): Promise<string | undefined>;
+  /** Closes the sockets with 1001, lets answers under way finish for a second, and leaves nothing open but the storage. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a platform of our own: the REST and the WebSocket of docs/protocol.md on one loopback port.
- * Throws ApprovalError ERR_CONFIG for any other host, for an expiry that is not above 0, and where the port cannot be had (`cause` says why).
+ * Starts a platform of our own: REST, WebSocket and web page on one port (docs/protocol.md, docs/inbox.md).
+ * Throws ApprovalError ERR_CONFIG for a host beyond loopback without protection, for a wrong public URL or certificate,
+ * and where the port cannot be had (`cause` says why).
  */
 export async function startInbox(options: InboxOptions): Promise<Inbox> {
-  const {
-    port,
-    host = "127.0.0.1",
-    store,
-    tokens,
-    log = SILENT,
-    now = Date.now,
-    expireAfterMs,
-    pingIntervalMs = 30_000,
-  } = options;
-  if (!LOOPBACK.includes(host)) {
-    throw new ApprovalError(
-      "ERR_CONFIG",
-      `the inbox cannot listen on ${host}: it serves loopback only; use one of ${LOOPBACK.join(", ")}`,
-    );
-  }
-  if (expireAfterMs !== undefined && !(expireAfterMs > 0)) {
-    throw new ApprovalError(
-      "ERR_CONFIG",
-      `the inbox cannot expire approvals after ${expireAfterMs} ms; give a number above 0 or none`,
-    );
-  }
-
-  const app = createApp(log);
-  const sockets = createSockets({ pingIntervalMs, log });
-  const parts = { store, tokens, log, now, publish: (event: InboxEvent) => sockets.publish(event) };
-  let ownPort = port;
+  const { port, host = "127.0.0.1", storage, tls, publicUrl, log = SILENT, now = Date.now } = options;
+  checkBinding(options, host);
+  let sites = sitesOf({ host, port, secure: tls !== undefined, publicUrl });
+  const { approvals: store, tokens, logins } = storage;
+  const badTokens = createBadTokens();
+  const ownSites = (): Sites => sites;
+  const callers = createCallers({ tokens, logins, badTokens, sites: ownSites });
+  const sockets = createSockets({ pingIntervalMs: options.pingIntervalMs ?? 30_000, log });
   let stopping: Promise<void> | undefined;
 
+  const app = await appOf(log, tls);
   app.addHook("onRequest", async (request, reply) => {
-    const problem = siteProblem(request.raw, ownPort);
+    const problem = sites.problemOf(request.raw);
     if (problem !== undefined) return refuse(reply, problem);
   });
   app.addHook("onSend", async (_request, reply) => {
     reply.header("date", new Date(now()).toUTCString());
   });
-  addRoutes(app, parts);
+  addRoutes(app, { store, callers, log, now });
+  addApiRoutes(app, { store, callers, logins, badTokens, sites: ownSites });
+  addPage(app, { isSignedIn: ({ raw }) => callers.isSignedIn(raw) });
+  if (options.operatorToken !== undefined)
+    addOperatorRoutes(app, { operatorToken: options.operatorToken, tokens, logins, badTokens });
 
-  const upgradeProblem = (request: IncomingMessage, workspaceId: string | undefined): Refusal | undefined => {
-    const problem = siteProblem(request, ownPort);
-    if (problem !== undefined) return problem;
-    if (request.url?.split("?")[0] !== "/ws") return { status: 404, error: "404 page not found" };
-    const caller = workspaceCaller(tokens, request.headers.authorization, workspaceId);
-    if (isRefusal(caller)) return caller;
-    if (stopping !== undefined) return { status: 503, error: "the inbox is stopping; connect again later" };
-    if (sockets.count() >= MAX_SOCKETS)
-      return { status: 503, error: `all ${MAX_SOCKETS} sockets are taken; close some first` };
-    return undefined;
+  const changes = await followChanges(storage, sockets, log);
+  const unavailable = (): string | undefined => {
+    if (stopping !== undefined) return "the inbox is stopping; connect again later";
+    return changes.isHearing() ? undefined : "the inbox cannot hear of changes now; connect again later";
   };
-  app.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const workspaceId = request.headers["x-workspace-id"]?.toString();
-    const problem = upgradeProblem(request, workspaceId);
-    if (problem !== undefined) refuseUpgrade(socket, problem);
-    else sockets.accept(request, socket, head, workspaceId);
-  });
+  app.server.on("upgrade", createUpgrade({ callers, sites: ownSites, sockets, log, unavailable }));
 
   try {
     await app.listen({ port, host: host === "localhost" ? "127.0.0.1" : host });
   } catch (cause) {
-    await Promise.all([sockets.close(), app.close()]);
+    await Promise.all([sockets.close(), app.close(), changes.stop()]);
     throw new ApprovalError("ERR_CONFIG", `the inbox cannot listen on ${host} port ${port}; choose another port`, {
       cause,
     });
   }
-  ownPort = (app.server.address() as AddressInfo).port;
-  const stopExpiry = expireAfterMs === undefined ? undefined : startExpiry(expireAfterMs, parts);
+  const binding: Binding = {
+    host,
+    port: (app.server.address() as AddressInfo).port,
+    secure: tls !== undefined,
+    publicUrl,
+  };
+  sites = sitesOf(binding);
+  const stopExpiry = startExpiry(options.expiryGraceMs ?? DEFAULT_GRACE_MS, { store, log, now });
 
   const stop = async () => {
-    stopExpiry?.();
+    stopExpiry();
     const force = setTimeout(() => app.server.closeAllConnections(), STOP_GRACE_MS);
     await Promise.all([sockets.close(), app.close()]);
+    await changes.stop();
     clearTimeout(force);
   };
   return {
-    url: `http://${host === "::1" ? "[::1]" : "127.0.0.1"}:${ownPort}`,
-    port: ownPort,
+    url: sites.url,
+    localUrl: sites.localUrl,
+    port: binding.port,
+    async createLoginUrl(tokenId) {
+      const code = await logins.createCode(tokenId);
+      return code === undefined ? undefined : `${sites.url}/login?code=${code}`;
+    },
     stop: () => (stopping ??= stop()),
   };
 }
 
-function refuseUpgrade(socket: Duplex, { status, error }: Refusal): void {
-  const body = JSON.stringify({ error });
-  // The client may be gone already, and an error that nobody hears would end the process.
-  socket.on("error", () => {});
-  socket.once("finish", () => socket.destroy());
-  socket.end(
-    [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      "Connection: close",
-      "Content-Type: application/json; charset=utf-8",
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      "",
-      body,
-    ].join("\r\n"),
+function checkBinding({ tls, insecureHttp }: InboxOptions, host: string): void {
+  if (isLoopback(host) || tls !== undefined || insecureHttp === true) return;
+  throw new ApprovalError(
+    "ERR_CONFIG",
+    `the inbox cannot listen on ${JSON.stringify(host)} without TLS: tokens and approvals could be read and changed on the way; give --tls-cert and --tls-key, or --insecure-http where the network is safe, or listen on loopback`,
   );
+}
+
+async function appOf(log: InboxLog, tls: Tls | undefined): ReturnType<typeof createApp> {
+  try {
+    return await createApp(log, tls);
+  } catch (cause) {
+    if (tls === undefined) throw cause;
+    throw new ApprovalError("ERR_CONFIG", "the inbox's TLS certificate and key cannot be used; check both PEM files", {
+      cause,
+    });
+  }
 }

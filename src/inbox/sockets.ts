@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { InboxEvent } from "./wire.ts";
 import type { InboxLog } from "./log.ts";
+import type { InboxEvent } from "./wire.ts";
 
 /** Bytes that may wait for one client before it counts as slow. */
 const MAX_BACKLOG = 1024 * 1024;
@@ -14,12 +14,23 @@ const CLOSE_GRACE_MS = 1000;
 export interface Sockets {
   /** Open sockets. */
   count(): number;
-  /** Completes the handshake of a request that was already let in. `workspaceId` undefined: hears every workspace. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, workspaceId: string | undefined): void;
+  /** Completes the handshake of a request that was already let in. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, listener: Listener): void;
   /** Sends an event to all who may hear it. A client too slow to take it is cut off, so that it reconnects and lists; it never misses one unknowingly. */
   publish(event: InboxEvent): void;
+  /** Ends the sockets of a token that was revoked, and keeps the others. */
+  closeOf(tokenId: string): void;
+  /** Asks every client to come again. */
+  closeAll(code: number, reason: string): void;
   /** Closes every socket with 1001, by force after a second. */
   close(): Promise<void>;
+}
+
+/** Who opened a socket. */
+export interface Listener {
+  /** `undefined`: hears every workspace. */
+  readonly workspaceId: string | undefined;
+  readonly tokenId: string;
 }
 
 /** A client that leaves a ping unanswered for `pingIntervalMs` is cut off. */
@@ -30,7 +41,7 @@ export function createSockets({ pingIntervalMs, log }: { pingIntervalMs: number;
     perMessageDeflate: false,
     maxPayload: MAX_CLIENT_MESSAGE,
   });
-  const listeners = new Map<WebSocket, Listener>();
+  const listeners = new Map<WebSocket, Listener & { answered: boolean }>();
 
   const pinging = setInterval(() => {
     for (const [socket, listener] of listeners) {
@@ -47,9 +58,9 @@ export function createSockets({ pingIntervalMs, log }: { pingIntervalMs: number;
   return {
     count: () => listeners.size,
 
-    accept(request, rawSocket, head, workspaceId) {
+    accept(request, rawSocket, head, { workspaceId, tokenId }) {
       server.handleUpgrade(request, rawSocket, head, (socket) => {
-        const listener: Listener = { workspaceId, answered: true };
+        const listener = { workspaceId, tokenId, answered: true };
         listeners.set(socket, listener);
         socket.on("pong", () => (listener.answered = true));
         socket.on("close", () => listeners.delete(socket));
@@ -59,9 +70,10 @@ export function createSockets({ pingIntervalMs, log }: { pingIntervalMs: number;
     },
 
     publish(event) {
-      const frame = JSON.stringify(event);
+      const plain = JSON.stringify(event.plain);
+      const full = JSON.stringify(event.full);
       for (const [socket, { workspaceId }] of listeners) {
-        if (workspaceId !== undefined && workspaceId !== event.workspace_id) continue;
+        if (workspaceId !== undefined && workspaceId !== event.workspaceId) continue;
         if (socket.bufferedAmount > MAX_BACKLOG) {
           log.warn(
             { workspace_id: workspaceId, waiting_bytes: socket.bufferedAmount },
@@ -70,24 +82,31 @@ export function createSockets({ pingIntervalMs, log }: { pingIntervalMs: number;
           // A close frame would wait behind the backlog.
           socket.terminate();
         } else {
-          socket.send(frame);
+          socket.send(workspaceId === undefined ? full : plain);
         }
       }
     },
 
+    closeOf(revoked) {
+      for (const [socket, { tokenId }] of listeners) {
+        if (tokenId === revoked) void end([socket], 1008, "the token was revoked");
+      }
+    },
+
+    closeAll: (code, reason) => void end([...listeners.keys()], code, reason),
+
     async close() {
       clearInterval(pinging);
-      const open = [...listeners.keys()];
-      const closed = open.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-      for (const socket of open) socket.close(1001, "the inbox is stopping");
-      const force = setTimeout(() => open.forEach((socket) => socket.terminate()), CLOSE_GRACE_MS);
-      await Promise.all(closed);
-      clearTimeout(force);
+      await end([...listeners.keys()], 1001, "the inbox is stopping");
     },
   };
 }
 
-interface Listener {
-  readonly workspaceId: string | undefined;
-  answered: boolean;
+/** Closes politely, and by force who has not gone after a second. */
+async function end(open: readonly WebSocket[], code: number, reason: string): Promise<void> {
+  const closed = open.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+  for (const socket of open) socket.close(code, reason);
+  const force = setTimeout(() => open.forEach((socket) => socket.terminate()), CLOSE_GRACE_MS);
+  await Promise.all(closed);
+  clearTimeout(force);
 }
