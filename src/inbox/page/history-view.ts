@@ -19,6 +19,7 @@ export function historyView(model: Model, changed: () => void): VNode {
       <input
         id="search"
         type="search"
+        maxlength="200"
         autocomplete="off"
         spellcheck=${false}
         placeholder="action, reason, person or workspace"
