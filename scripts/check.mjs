@@ -4,7 +4,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SetupError, prepareBuild, root, say } from "./prepare.mjs";
 
-const folders = ["src", "test", "bench", "examples", "scripts", "bin"].filter((name) => existsSync(join(root, name)));
+const folders = ["src", "test", "bench", "chaos", "examples", "scripts", "bin"].filter((name) =>
+  existsSync(join(root, name)),
+);
 
 const STEPS = [
   { name: "format", tool: "oxfmt", args: ["--check", "."] },

@@ -19,7 +19,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const workFolder = join(root, "build-setup");
 const stampFile = join(root, "dist", "build-stamp.json");
 const bundleFile = join(root, "dist", "workflow-bundle.js");
-const SOURCE_FOLDERS = ["src", "test", "bench", "examples"];
+const SOURCE_FOLDERS = ["src", "test", "bench", "chaos", "examples"];
 
 /** A failure of the set-up; `message` is all that a person needs. */
 export class SetupError extends Error {}

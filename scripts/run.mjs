@@ -1,4 +1,4 @@
-// npm start, test, check and bench: prepares the clone, then runs what was asked for. Node built-ins only.
+// npm start, test, check, bench and chaos: prepares the clone, then runs what was asked for. Node built-ins only.
 import { check } from "./check.mjs";
 import { runChild } from "./child.mjs";
 import { SetupError, prepareBuild, prepareDependencies, say } from "./prepare.mjs";
@@ -9,6 +9,7 @@ const COMMANDS = {
   start: (args) => runChild(["bin/countersign.js", "up", "--sample", ...args]),
   test: (args) => runWithTemporal(testArguments(args)),
   check: () => check(),
+  chaos: (args) => runWithTemporal(["dist/chaos/index.js", ...args]),
   bench: (args) => runWithTemporal(["dist/bench/index.js", ...args]),
   "record-histories": () => runWithTemporal(["dist/test/support/record-histories.js"]),
 };

@@ -168,7 +168,7 @@ it("keeps every text of the repository free of the places where it was written",
     "package-lock.json",
     ".npmrc",
     ".ci/run",
-    ...["src", "test", "bench", "examples", "scripts", "bin"].flatMap((folder) =>
+    ...["src", "test", "bench", "chaos", "examples", "scripts", "bin"].flatMap((folder) =>
       filesIn(folder, /\.(?:ts|mjs|js|json|md|css|html)$/),
     ),
   ];

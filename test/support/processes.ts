@@ -1,7 +1,6 @@
 /** Worker and bridge as processes of their own, from the compiled command, to be killed by their pid. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { TestContext } from "node:test";
 import { guard } from "../../src/dev-server/guard.ts";
 import { until } from "./until.ts";
 
@@ -27,8 +26,13 @@ export interface PartProcess {
 const MAIN = new URL("../../src/cli/main.js", import.meta.url).href;
 const RUN = `const { main } = await import(${JSON.stringify(MAIN)}); process.exitCode = await main(process.argv.slice(1));`;
 
+/** Whatever can be told to clean up when it ends: a test, or a row of the fault suite. */
+interface Scope {
+  after(clean: () => Promise<unknown>): void;
+}
+
 /** Starts `countersign <name>`. It is killed when the test ends, or when this process does. */
-export function startProcess(t: TestContext, name: "worker" | "bridge", env: NodeJS.ProcessEnv): PartProcess {
+export function startProcess(t: Scope, name: "worker" | "bridge", env: NodeJS.ProcessEnv): PartProcess {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", RUN, name], {
     env,
     stdio: ["ignore", "ignore", "pipe"],

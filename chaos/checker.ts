@@ -1,0 +1,197 @@
+/**
+ * Holds what can be seen from outside against the invariants I1 to I5 (docs/reliability.md). Pure: it is given what callers got,
+ * what Temporal keeps, the bytes of the audit files, what stands on the platform, and every output. Our own logs prove nothing here,
+ * they are only searched for secrets.
+ */
+import type { PlatformApproval } from "../test/support/platform-store.ts";
+import { brokenChains, parsedLines, type Line } from "./audit-trail.ts";
+
+export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5";
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly workflow_id: string;
+  readonly text: string;
+}
+
+/** A result as anybody may have got it: nothing of its shape is believed. */
+export interface Told {
+  readonly [key: string]: unknown;
+}
+
+export interface RequestEvidence {
+  readonly workflow_id: string;
+  readonly started_ms: number;
+  readonly timeout_seconds: number;
+  /** What each caller got that waited for it. */
+  readonly results: readonly Told[];
+  /** In Temporal. `undefined`: there is no such workflow. */
+  readonly stored:
+    | { readonly status: string; readonly closed_ms: number | undefined; readonly result: Told | undefined }
+    | undefined;
+}
+
+export interface Evidence {
+  readonly requests: readonly RequestEvidence[];
+  /** The text of every file of the audit log, the oldest first. */
+  readonly audit: readonly string[];
+  /** What stands on the platform. */
+  readonly approvals: readonly PlatformApproval[];
+  /** Milliseconds since the epoch at which a person decided, by approval id. Others are nobody's decisions. */
+  readonly decided: ReadonlyMap<string, number>;
+  /** When the platform was asked to list, milliseconds since the epoch. */
+  readonly listed_ms: readonly number[];
+  /** Approval ids that somebody with our token tried to approve on the platform. */
+  readonly approved_by_us: readonly string[];
+  readonly poll_interval_seconds: number;
+  /** When all that was down was up again, milliseconds since the epoch; 0 where nothing was. */
+  readonly up_ms: number;
+  /** How long after its deadline a request may take to end. */
+  readonly grace_ms: number;
+  /** False where records were taken away from outside, so that the trail cannot be whole. */
+  readonly trail_is_whole: boolean;
+  /** Where it came from, and what it says. */
+  readonly outputs: readonly { readonly from: string; readonly text: string }[];
+  readonly secrets: readonly string[];
+}
+
+const FINAL = new Map([
+  ["approved", "granted"],
+  ["denied", "denied"],
+  ["expired", "denied"],
+  ["timed_out", "timeout"],
+  ["forbidden", "denied"],
+  ["failed", "failure"],
+  ["cancelled", "cancelled"],
+]);
+const NEVER_FINAL: ReadonlySet<unknown> = new Set(["requested", "skipped"]);
+
+/** Everything that is wrong; an empty list is a pass. */
+export function violations(evidence: Evidence): readonly Violation[] {
+  const found: Violation[] = [];
+  const lines = evidence.audit.flatMap(parsedLines);
+  for (const request of evidence.requests) {
+    const report = (invariant: Invariant, text: string) =>
+      void found.push({ invariant, workflow_id: request.workflow_id, text });
+    ends(evidence, request, report);
+    const result = request.stored?.result ?? request.results[0];
+    if (result === undefined) continue;
+    const own = evidence.approvals.filter((one) => one.task_id.startsWith(`${request.workflow_id}#`));
+    isOne(request, result, own, lines, report);
+    wasGranted(evidence, request, result, report);
+    if (evidence.trail_is_whole) isRecorded(result, lines, report);
+  }
+  for (const id of evidence.approved_by_us) {
+    found.push({ invariant: "I3", workflow_id: "", text: `the agent's token was used to approve ${id}` });
+  }
+  if (evidence.trail_is_whole) {
+    for (const text of brokenChains(lines)) found.push({ invariant: "I4", workflow_id: "", text });
+  }
+  for (const { from, text } of evidence.outputs) {
+    const shown = evidence.secrets.findIndex((secret) => secret !== "" && text.includes(secret));
+    if (shown !== -1)
+      found.push({ invariant: "I5", workflow_id: "", text: `${from} holds secret number ${shown + 1}` });
+  }
+  return found;
+}
+
+type Report = (invariant: Invariant, text: string) => void;
+
+/** I1. */
+function ends(evidence: Evidence, request: RequestEvidence, report: Report): void {
+  const { stored, started_ms, timeout_seconds } = request;
+  // A request that Temporal never took is told to its caller, or it is lost.
+  if (stored === undefined) {
+    if (!request.results.some((result) => result["status"] === "failed")) report("I1", "it is not in Temporal");
+    return;
+  }
+  if (stored.status !== "COMPLETED" || stored.closed_ms === undefined) return report("I1", `it is ${stored.status}`);
+  const due = Math.max(started_ms + timeout_seconds * 1_000, evidence.up_ms) + evidence.grace_ms;
+  if (stored.closed_ms > due) report("I1", `it ended ${stored.closed_ms - due} ms too late`);
+}
+
+/** I2. */
+function isOne(
+  request: RequestEvidence,
+  result: Told,
+  own: readonly PlatformApproval[],
+  lines: readonly Line[],
+  report: Report,
+): void {
+  for (const other of request.results) {
+    if (text(other) !== text(result)) report("I2", `a caller got ${text(other)}, Temporal keeps ${text(result)}`);
+  }
+  const status = String(result["status"]);
+  if (!FINAL.has(status)) return report("I2", `${status} is no outcome`);
+  if ((status === "approved") !== (result["approved"] === true)) report("I2", `${status}, but approved is otherwise`);
+  const approvalId = result["approval_id"];
+  const standing = own.find((one) => one.id === approvalId);
+  const isOurs = (one: PlatformApproval) => one.decided_by?.startsWith("countersign:") === true;
+  if (status === "approved" || status === "denied") {
+    if (standing?.status !== status || (standing.decided_by ?? "") !== result["decided_by"]) {
+      report("I2", `${status} by ${String(result["decided_by"])}, on the platform ${at(standing)}`);
+    }
+  } else if (status === "expired") {
+    if (standing?.decided_by !== "auto-expired") report("I2", `expired, on the platform ${at(standing)}`);
+  } else if (result["withdrawn"] === true && (standing === undefined || !isOurs(standing))) {
+    report("I2", `${status} and withdrawn, on the platform ${at(standing)}`);
+  }
+  const noted = (one: PlatformApproval) =>
+    lines.some((line) => line["approval_id"] === one.id && line["action"] === "decision.late");
+  for (const one of own) {
+    if (one.status === "pending" && (status === "approved" || status === "denied" || result["withdrawn"] === true)) {
+      report("I2", `${status}, and ${one.id} of the same request is still pending`);
+    }
+    const byPerson = one.status !== "pending" && !isOurs(one) && one.decided_by !== "auto-expired";
+    const counts = one.id === approvalId && one.status === status;
+    // Of two decisions the earlier counts, and a failed record makes an approval void: neither is a second outcome.
+    const outvoted = status === "approved" || status === "denied" || result["audited"] === false;
+    if (byPerson && !counts && !outvoted && !noted(one))
+      report("I2", `${status}, on the platform ${at(one)}, unexplained`);
+  }
+}
+
+/** I3. */
+function wasGranted(evidence: Evidence, request: RequestEvidence, result: Told, report: Report): void {
+  if (result["status"] !== "approved" && result["approved"] !== true) return;
+  const { approvals, decided, listed_ms } = evidence;
+  const standing = approvals.find((one) => one.id === result["approval_id"]);
+  if (standing === undefined) return report("I3", "granted, and the platform knows no such approval");
+  if (standing.status !== "approved") report("I3", `granted, and the platform says ${at(standing)}`);
+  if (standing.task_id !== "" && !standing.task_id.startsWith(`${request.workflow_id}#`)) {
+    report("I3", `granted by the approval of ${standing.task_id}`);
+  }
+  const at_ms = decided.get(standing.id);
+  if (at_ms === undefined) return report("I3", "granted, and no person decided");
+  const took = Date.parse(standing.decided_at ?? "") - Date.parse(standing.created_at);
+  const allowed = (request.timeout_seconds + evidence.poll_interval_seconds) * 1_000;
+  if (!(took <= allowed)) report("I3", `granted although decided after ${took} ms of ${allowed}`);
+  if (result["verified"] === true && !listed_ms.some((ms) => ms >= at_ms)) {
+    report("I3", "granted as verified, and nobody has read it");
+  }
+}
+
+/** I4, but for the chain. */
+function isRecorded(result: Told, lines: readonly Line[], report: Report): void {
+  const trace = result["trace_id"];
+  if (trace === "" && result["status"] === "failed") return;
+  const unique = new Map(lines.filter((line) => line["trace_id"] === trace).map((line) => [line["event_id"], line]));
+  const own = [...unique.values()];
+  const final = own.filter((line) => !NEVER_FINAL.has(line["outcome"])).map((line) => String(line["outcome"]));
+  const wanted = result["audited"] === false ? [] : [FINAL.get(String(result["status"]))];
+  if (final.join() !== wanted.join()) report("I4", `its final records are [${final.join()}], not [${wanted.join()}]`);
+  const requested = own.filter((line) => line["outcome"] === "requested").map((line) => line["approval_id"]);
+  const approvalId = result["approval_id"];
+  if (result["audited"] === false) return;
+  if (approvalId !== undefined && !requested.includes(approvalId))
+    report("I4", "it has no record that it was requested");
+}
+
+function at(one: PlatformApproval | undefined): string {
+  return one === undefined ? "nothing" : `${one.status} by ${one.decided_by ?? "nobody"}`;
+}
+
+/** Equal for equal objects, whatever the order of their keys. */
+function text(value: Told): string {
+  return JSON.stringify(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,232 @@
+/** The checker of the fault suite is worth what it finds: each invariant is broken here on purpose. */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { brokenChains, parsedLines } from "../chaos/audit-trail.ts";
+import { violations, type Evidence, type RequestEvidence } from "../chaos/checker.ts";
+import { openAuditLog } from "../src/audit/audit-log.ts";
+import { finalRecord, requestedRecord } from "../src/domain/audit-record.ts";
+import type { ApprovalResult } from "../src/domain/outcome.ts";
+import type { PlatformApproval } from "./support/platform-store.ts";
+
+const CREATED_MS = Date.UTC(2026, 0, 1);
+const WORKFLOW = "approval:ws:r1";
+const BASE = {
+  workspace_id: "ws",
+  workflow_id: WORKFLOW,
+  task_id: `${WORKFLOW}#run`,
+  trace_id: "5f0c9b5e-2d3b-4c8e-9a56-0d4a6a4b7c11",
+  action: "drop the table",
+  time_ms: CREATED_MS,
+};
+
+const APPROVED: ApprovalResult = {
+  status: "approved",
+  approved: true,
+  approval_id: "a1",
+  decided_by: "ana",
+  verified: true,
+  trace_id: BASE.trace_id,
+  workflow_id: WORKFLOW,
+};
+const TIMED_OUT: ApprovalResult = {
+  status: "timed_out",
+  approved: false,
+  approval_id: "a1",
+  withdrawn: false,
+  error: "Timed out after 10s waiting for human decision",
+  trace_id: BASE.trace_id,
+  workflow_id: WORKFLOW,
+};
+
+function approval(over: Partial<PlatformApproval> = {}): PlatformApproval {
+  return {
+    id: "a1",
+    workspace_id: "ws",
+    task_id: BASE.task_id,
+    action: BASE.action,
+    reason: "",
+    context: null,
+    status: "approved",
+    decided_by: "ana",
+    created_at: new Date(CREATED_MS).toISOString(),
+    decided_at: new Date(CREATED_MS + 2_000).toISOString(),
+    ...over,
+  };
+}
+
+async function trail(results: readonly ApprovalResult[], requested = true): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "countersign-checker-"));
+  const log = openAuditLog({ path: join(folder, "audit.jsonl"), required: true, secrets: [] });
+  try {
+    if (requested) await log.append(requestedRecord(BASE, "a1", "because"));
+    for (const [n, result] of results.entries()) {
+      const record = finalRecord(BASE, result);
+      // The writer refuses a second final record by its key, so a planted one needs another.
+      await log.append(n === 0 ? record : { ...record, event_key: `planted ${n}` });
+    }
+    return await readFile(log.path, "utf8");
+  } finally {
+    await log.close();
+    await rm(folder, { recursive: true });
+  }
+}
+
+function request(result: ApprovalResult, over: Partial<RequestEvidence> = {}): RequestEvidence {
+  const told = { ...result };
+  return {
+    workflow_id: WORKFLOW,
+    started_ms: CREATED_MS,
+    timeout_seconds: 10,
+    results: [told],
+    stored: { status: "COMPLETED", closed_ms: CREATED_MS + 3_000, result: told },
+    ...over,
+  };
+}
+
+async function evidence(over: Partial<Evidence> = {}): Promise<Evidence> {
+  return {
+    requests: [request(APPROVED)],
+    audit: over.audit ?? [await trail([APPROVED])],
+    approvals: [approval()],
+    decided: new Map([["a1", CREATED_MS + 2_000]]),
+    listed_ms: [CREATED_MS + 2_100],
+    approved_by_us: [],
+    poll_interval_seconds: 1,
+    up_ms: 0,
+    grace_ms: 30_000,
+    trail_is_whole: true,
+    outputs: [{ from: "the log", text: "all is well" }],
+    secrets: ["s3cret-token"],
+    ...over,
+  };
+}
+
+const lateNote = (line: object) => JSON.stringify(line);
+const pending = { status: "pending", decided_by: null, decided_at: null } as const;
+
+const PLANTED: readonly [
+  invariant: string,
+  what: string,
+  over: () => Promise<Partial<Evidence>> | Partial<Evidence>,
+][] = [
+  ["I1", "is not in Temporal", () => ({ requests: [request(APPROVED, { stored: undefined })] })],
+  [
+    "I1",
+    "never ends",
+    () => ({
+      requests: [request(APPROVED, { stored: { status: "RUNNING", closed_ms: undefined, result: undefined } })],
+    }),
+  ],
+  [
+    "I1",
+    "ends 41 s after its start with 10 s to wait",
+    () => ({
+      requests: [
+        request(APPROVED, { stored: { status: "COMPLETED", closed_ms: CREATED_MS + 41_000, result: { ...APPROVED } } }),
+      ],
+    }),
+  ],
+  [
+    "I1",
+    "was terminated",
+    () => ({
+      requests: [request(APPROVED, { stored: { status: "TERMINATED", closed_ms: CREATED_MS + 1, result: undefined } })],
+    }),
+  ],
+  [
+    "I2",
+    "is told two callers differently",
+    () => ({ requests: [request(APPROVED, { results: [{ ...APPROVED }, { ...APPROVED, decided_by: "ben" }] })] }),
+  ],
+  ["I2", "names another decider than the platform", () => ({ approvals: [approval({ decided_by: "ben" })] })],
+  ["I2", "has another status than the platform", () => ({ approvals: [approval({ status: "denied" })] })],
+  ["I2", "leaves a second approval pending", () => ({ approvals: [approval(), approval({ id: "a2", ...pending })] })],
+  [
+    "I2",
+    "says withdrawn of what is pending",
+    async () => {
+      const result: ApprovalResult = { ...TIMED_OUT, withdrawn: true };
+      return { requests: [request(result)], approvals: [approval(pending)], audit: [await trail([result])] };
+    },
+  ],
+  [
+    "I2",
+    "was approved by a person and timed out, and no record says so",
+    async () => ({ requests: [request(TIMED_OUT)], audit: [await trail([TIMED_OUT])] }),
+  ],
+  ["I3", "is granted without a person", () => ({ decided: new Map() })],
+  ["I3", "is granted while the platform says pending", () => ({ approvals: [approval(pending)] })],
+  ["I3", "is granted by an approval that is not there", () => ({ approvals: [] })],
+  [
+    "I3",
+    "is granted 12 s after it was asked, with 10 s to wait",
+    () => ({ approvals: [approval({ decided_at: new Date(CREATED_MS + 12_000).toISOString() })] }),
+  ],
+  ["I3", "is granted without a reading after the decision", () => ({ listed_ms: [CREATED_MS + 1_000] })],
+  [
+    "I3",
+    "is granted by the approval of another request",
+    () => ({ approvals: [approval({ task_id: "approval:ws:r2#x" })] }),
+  ],
+  ["I3", "is approved with the agent's own token", () => ({ approved_by_us: ["a1"] })],
+  ["I4", "has no final record", async () => ({ audit: [await trail([])] })],
+  ["I4", "has two final records", async () => ({ audit: [await trail([APPROVED, APPROVED])] })],
+  ["I4", "has the record of another end", async () => ({ audit: [await trail([TIMED_OUT])] })],
+  ["I4", "has no record that it was requested", async () => ({ audit: [await trail([APPROVED], false)] })],
+  [
+    "I4",
+    "has a record that was changed",
+    async () => ({ audit: [(await trail([APPROVED])).replace("drop the table", "read the table")] }),
+  ],
+  [
+    "I4",
+    "has lost its first record",
+    async () => ({ audit: [(await trail([APPROVED])).split("\n").slice(1).join("\n")] }),
+  ],
+  ["I5", "shows a secret in an output", () => ({ outputs: [{ from: "the worker", text: "Bearer s3cret-token" }] })],
+];
+
+describe("the checker", () => {
+  test("finds nothing wrong where nothing is", async () => {
+    assert.deepEqual(violations(await evidence()), []);
+  });
+
+  for (const [invariant, what, over] of PLANTED) {
+    test(`finds ${invariant} broken by a request that ${what}`, async () => {
+      const found = violations(await evidence(await over()));
+      assert.ok(
+        found.some((one) => one.invariant === invariant && one.text !== ""),
+        JSON.stringify(found),
+      );
+    });
+  }
+
+  test("takes a late approval for explained where decision.late names it", async () => {
+    const late = lateNote({
+      trace_id: BASE.trace_id,
+      event_id: "x",
+      action: "decision.late",
+      outcome: "skipped",
+      approval_id: "a1",
+    });
+    const audit = [`${await trail([TIMED_OUT])}${late}\n`];
+    assert.deepEqual(violations(await evidence({ requests: [request(TIMED_OUT)], audit })), []);
+  });
+
+  test("counts the time to end from when everything was up again", async () => {
+    const closed_ms = CREATED_MS + 100_000;
+    const stored = { status: "COMPLETED", closed_ms, result: { ...APPROVED } };
+    const requests = [request(APPROVED, { stored })];
+    assert.equal(violations(await evidence({ requests })).length, 1);
+    assert.deepEqual(violations(await evidence({ requests, up_ms: CREATED_MS + 90_000 })), []);
+  });
+
+  test("passes over a torn line, and over one event that was written twice", async () => {
+    const lines = parsedLines(`${await trail([APPROVED])}{"torn":`);
+    assert.equal(lines.length, 2);
+    assert.deepEqual(brokenChains(lines), []);
+  });
+});
