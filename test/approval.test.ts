@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { CONTENT_MEMO, DECIDED_SIGNAL, REQUEST_APPROVAL } from "../src/domain/names.ts";
 import type { ApprovalResult } from "../src/domain/outcome.ts";
+import { hintSources } from "./support/history.ts";
 import { startStack, type Stack } from "./support/stack.ts";
 
 const run = promisify(execFile);
@@ -94,6 +95,17 @@ describe("on the real platform's dialect", () => {
     const approval = await next();
     stack.platform.decide(approval.id, "approved", "ana", { silent: true });
     assert.equal((await asked).status, "approved");
+  });
+
+  test("a frame that cannot be read makes the bridge read the list", async () => {
+    const handle = await stack.approvals.start("garbled", "");
+    const approval = await next();
+    stack.platform.decide(approval.id, "approved", "ana", { silent: true });
+    const payload = `{"approval_id":"${approval.id}","decision":"approved","decision":"denied"}`;
+    const frame = `{"event":"APPROVAL_APPROVED","workspace_id":"${stack.workspaceId}","payload":${payload}}`;
+    stack.platform.send(stack.workspaceId, frame);
+    assert.equal((await handle.result()).status, "approved");
+    assert.deepEqual(await hintSources(stack.temporal, handle.workflowId), ["socket"]);
   });
 
   test("a request that nobody answers times out and is withdrawn, so that no one decides into the void", async () => {

@@ -22,7 +22,13 @@ export async function runBridge(config: WorkspaceConfig, { signal, log, onReady 
   installRuntime(log);
   const token = tokenFrom(config.platform);
   const { url, origin, orgId } = config.platform;
-  const platform = createPlatform({ url, origin, orgId, token, onHealth: (problem) => health.set("platform", problem) });
+  const platform = createPlatform({
+    url,
+    origin,
+    orgId,
+    token,
+    onHealth: (problem) => health.set("platform", problem),
+  });
 
   while (!signal.aborted) {
     let link: TemporalLink;

@@ -39,6 +39,8 @@ export interface StreamDependencies {
 
 /** The platform loses events, so a connected stream lists too. Jittered, so that bridges do not list together. */
 const RECONCILE_MS = 60_000;
+/** Between two lists that events ask for: hostile frames must not make a loop of lists. */
+const LIST_GAP_MS = 5_000;
 const LIST_RETRY_MS = 2_000;
 const LONGEST_LIST_RETRY_MS = 30_000;
 
@@ -50,7 +52,8 @@ export function createStreamDecisions(deps: StreamDependencies): BridgeActivitie
     let socket: Socket | undefined;
     const beat = setInterval(() => {
       // While it dials it is alive too; a socket that shows no life must not keep the stream.
-      if (socket === undefined || socket.isAlive()) context.heartbeat({ connected: socket !== undefined, problems: deps.problems() });
+      if (socket === undefined || socket.isAlive())
+        context.heartbeat({ connected: socket !== undefined, problems: deps.problems() });
     }, deps.heartbeatMs / 4);
     try {
       if (input.short_runs > 0) await pause(backoffMs(input.short_runs - 1), signal);
@@ -61,11 +64,14 @@ export function createStreamDecisions(deps: StreamDependencies): BridgeActivitie
       const since = Date.now();
       deps.onHealth(undefined);
       const closed = new AbortController();
-      const following = stream.follow(socket, AbortSignal.any([signal, closed.signal]), () => tellConnected(deps.client, input));
+      const following = stream.follow(socket, AbortSignal.any([signal, closed.signal]), () =>
+        tellConnected(deps.client, input),
+      );
       const reason = await ended;
       closed.abort();
       await following;
-      if (reason.kind !== "stopped") deps.log.warn({ workspace_id: input.workspace_id, reason: reason.text }, "lost the socket");
+      if (reason.kind !== "stopped")
+        deps.log.warn({ workspace_id: input.workspace_id, reason: reason.text }, "lost the socket");
       return { uptime_ms: Date.now() - since, reason: reason.text };
     } finally {
       clearInterval(beat);
@@ -94,9 +100,11 @@ async function dial(
       });
       return socket;
     } catch (error) {
-      if (signal.aborted) throw ApplicationFailure.nonRetryable("the stream was stopped while dialling", "ERR_SHUTDOWN");
+      if (signal.aborted)
+        throw ApplicationFailure.nonRetryable("the stream was stopped while dialling", "ERR_SHUTDOWN");
       deps.onHealth(messageOf(error));
-      const refused = error instanceof SocketError && error.reason.kind === "refused" && isStandingRefusal(error.reason.status);
+      const refused =
+        error instanceof SocketError && error.reason.kind === "refused" && isStandingRefusal(error.reason.status);
       await pause(refused ? handshakeBackoffMs(failures) : backoffMs(failures), signal);
     }
   }
@@ -126,8 +134,11 @@ function startStream(deps: StreamDependencies, { workspace_id }: StreamInput, si
       }
       case "rejected":
         rejected++;
+        // What it said may have been a decision: the list tells it readably.
+        relist();
         // One line per stream and power of ten: a hostile platform must not fill the disk.
-        if (Number.isInteger(Math.log10(rejected))) log.warn({ workspace_id, reason: event.reason, rejected }, "rejected a frame");
+        if (Number.isInteger(Math.log10(rejected)))
+          log.warn({ workspace_id, reason: event.reason, rejected }, "rejected a frame");
         return;
       case "ignored":
         return;
@@ -140,6 +151,9 @@ function startStream(deps: StreamDependencies, { workspace_id }: StreamInput, si
     let failures = 0;
     while (!alive.aborted) {
       let waitMs: number;
+      const woken = new AbortController();
+      relist = () => woken.abort();
+      const listedMs = Date.now();
       try {
         await delivery.reconcile(workspace_id, await platform.list(workspace_id, [], alive), "socket");
         failures = 0;
@@ -153,9 +167,8 @@ function startStream(deps: StreamDependencies, { workspace_id }: StreamInput, si
         waitMs = Math.min(LONGEST_LIST_RETRY_MS, LIST_RETRY_MS * 2 ** failures++);
         log.warn({ workspace_id, error: messageOf(error) }, "could not catch up with the platform; the sweep goes on");
       }
-      const woken = new AbortController();
-      relist = () => woken.abort();
       await pause(waitMs, AbortSignal.any([alive, woken.signal]));
+      if (woken.signal.aborted) await pause(listedMs + LIST_GAP_MS - Date.now(), alive);
     }
   };
   signal.addEventListener("abort", () => events.clear(), { once: true });

@@ -11,6 +11,7 @@ import { platformStep, within } from "./steps.ts";
 
 /** For the last reading, the withdrawal, and the reading after it. */
 const CLOSING_MS = 25_000;
+const TWINS_MS = 3_000;
 const READ_GAP_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -86,8 +87,13 @@ async function close(life: Lifecycle, approvalId: string, sinceMs: number, withd
 }
 
 /** Withdraws everything of ours but `keep`; true where nothing of ours is pending any more. */
-export async function withdrawAll(life: Lifecycle, withdrawer: Withdrawer, keep?: string): Promise<boolean> {
-  const withdrawal = await within(Date.now() + CLOSING_MS, (step) =>
+export async function withdrawAll(
+  life: Lifecycle,
+  withdrawer: Withdrawer,
+  keep?: string,
+  budgetMs = CLOSING_MS,
+): Promise<boolean> {
+  const withdrawal = await within(Date.now() + budgetMs, (step) =>
     step.withdrawApproval({
       workspace_id: life.request.workspace_id,
       task_id: life.task_id,
@@ -97,6 +103,13 @@ export async function withdrawAll(life: Lifecycle, withdrawer: Withdrawer, keep?
     }),
   );
   return withdrawal?.withdrawn ?? false;
+}
+
+/** Records and withdraws further approvals of the same request. What cannot be reached now the watch withdraws later. */
+export async function withdrawTwins(life: Lifecycle, twins: readonly string[], kept: string): Promise<void> {
+  if (twins.length === 0) return;
+  for (const id of twins) await note(life, "create.duplicate", id, { kept });
+  await withdrawAll(life, "countersign:duplicate", kept, TWINS_MS);
 }
 
 async function read(life: Lifecycle, approvalId: string, step = platformStep(12_000)): Promise<Reading> {
@@ -118,10 +131,9 @@ async function conclude(life: Lifecycle, approvalId: string, reading: Reading): 
     read_at_ms: Date.now(),
   };
   const { verdict, surplus } = judge(reading, approvalId, window);
-  if (verdict.kind === "pending" || verdict.kind === "absent") {
-    if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate", approvalId);
-    return undefined;
-  }
+  const kept = verdict.kind === "decided" ? verdict.decision.approval_id : approvalId;
+  await withdrawTwins(life, surplus, kept);
+  if (verdict.kind === "pending" || verdict.kind === "absent") return undefined;
   if (verdict.kind === "decided") {
     const { approval_id, status, decided_by } = verdict.decision;
     const contrary = life.hints.kept.find((hint) => hint.approval_id === approval_id && hint.status !== status);
@@ -129,7 +141,6 @@ async function conclude(life: Lifecycle, approvalId: string, reading: Reading): 
       await note(life, "decision.conflict", approval_id, { hinted: contrary.status, read: status, decided_by });
     }
   }
-  if (surplus.length > 0) await withdrawAll(life, "countersign:duplicate");
   if (verdict.kind !== "decided") return verdict;
   const item = reading.items.find((one) => one.approval_id === verdict.decision.approval_id);
   const deadline = item === undefined ? undefined : lastMoment(item, window);

@@ -17,11 +17,11 @@ import { APPROVAL_MEMO, approvalWorkflowId, taskId } from "../domain/names.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import type { Settings } from "../domain/ports.ts";
 import { problemsOf, problemText, type ApprovalRequest } from "../domain/request.ts";
-import { awaitEnding, withdrawAll } from "./await-ending.ts";
+import { awaitEnding, withdrawAll, withdrawTwins } from "./await-ending.ts";
 import type { Ending } from "./ending.ts";
 import { enter, stateOf, textOf, type Carried, type Lifecycle } from "./lifecycle.ts";
 import { approvalStateQuery, decidedSignal } from "./messages.ts";
-import { baseOf, finish, note, recordRequired } from "./record.ts";
+import { baseOf, finish, recordRequired } from "./record.ts";
 import { checkPermission, createApproval } from "./steps.ts";
 
 /** The settings until a worker has told its own; they only matter to requests that end before that. */
@@ -137,11 +137,6 @@ async function create(life: Lifecycle): Promise<Ending> {
       return { kind: "failed", error: text, reason: "audit_failed" };
     }
   }
-  if (created.duplicates.length > 0) {
-    for (const id of created.duplicates) {
-      await note(life, "create.duplicate", id, { kept: approvalId });
-    }
-    await withdrawAll(life, "countersign:duplicate", approvalId);
-  }
+  await withdrawTwins(life, created.duplicates, approvalId);
   return await awaitEnding(life, approvalId, Date.now() + life.timeout_seconds * 1_000 - created.elapsed_ms);
 }
