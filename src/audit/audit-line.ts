@@ -8,10 +8,11 @@ import { recordHash, sha256 } from "./record-hash.ts";
 
 /** Bytes of a whole line, its newline included. */
 export const MAX_LINE = 16 * 1024;
-/** So many hashes of other writers' lines does one record name. */
+/** So many hashes of other writers' lines does one record name at most; the rest waits for the next one. */
 export const MAX_FILE_PREV = 16;
+export const MAX_ROTATED_FROM = 4;
 /** Bytes that the fields of the chain may take. */
-const MAX_LINK = 1_600;
+const MAX_LINK = 1_900;
 /** Bytes of `resource` and `reason_text`, as they stand in the line. */
 const MAX_LONG = 4 * 1024;
 const LONG_FIELDS: ReadonlySet<string> = new Set(["resource", "reason_text"]);
@@ -37,6 +38,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   "writer_id",
   "seq",
   "file_prev",
+  "rotated_from",
   "file_size",
   "prev_at",
   "prev_hash",
@@ -50,8 +52,10 @@ export type Body = { readonly [name: string]: Json } & { readonly event_id: stri
 export interface Link {
   readonly writer_id: string;
   readonly seq: number;
-  /** Hashes of lines by others that no record names yet. */
+  /** Hashes of lines by others in this file that no record names yet. */
   readonly file_prev?: readonly string[];
+  /** Of a writer's first record in a file after another file: hashes of the last lines of that one, as far as it knows them. */
+  readonly rotated_from?: readonly string[];
   /** Of a writer's first record in a file: the file's bytes before it, as the writer saw it. */
   readonly file_size?: number;
   /** Of every other record: the byte at which this writer's previous one starts. */

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { AuditRecord } from "../domain/audit-record.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
-import { bodyOf, MAX_FILE_PREV, sealed, type Body, type Link } from "./audit-line.ts";
+import { bodyOf, MAX_FILE_PREV, MAX_ROTATED_FROM, sealed, type Body, type Link } from "./audit-line.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { NO_HASH, sha256 } from "./record-hash.ts";
 import { createTailIndex, readFrom, type Tail } from "./tail-index.ts";
@@ -101,12 +101,18 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
 
   function nextLink(): Link {
     const own = index.own();
-    const others = index.heads().filter((head) => head !== own?.hash);
     const isFirst = own?.file !== index.file();
+    const others = index.heads().filter((head) => head.hash !== own?.hash);
+    const [here, before] = [true, false].map((isHere) =>
+      others.filter(({ file }) => (file === index.file()) === isHere).map(({ hash }) => hash),
+    );
+    const named = here?.slice(0, MAX_FILE_PREV) ?? [];
+    const isRotated = isFirst && (own !== undefined || (before ?? []).length > 0);
     return {
       writer_id: writerId,
       seq: (own?.seq ?? 0) + 1,
-      ...(isFirst || others.length > 0 ? { file_prev: others.slice(0, MAX_FILE_PREV) } : {}),
+      ...(isFirst || named.length > 0 ? { file_prev: named } : {}),
+      ...(isRotated ? { rotated_from: before?.slice(0, MAX_ROTATED_FROM) ?? [] } : {}),
       ...(isFirst ? { file_size: index.end() } : { prev_at: own.at }),
       prev_hash: own?.hash ?? NO_HASH,
     };
@@ -157,7 +163,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     await checkpoints.reached({
       file_first: first.hash,
       size: index.end(),
-      heads: index.heads(),
+      heads: index.heads().map(({ hash }) => hash),
       records: own.seq,
     });
   }

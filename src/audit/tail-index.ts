@@ -28,13 +28,19 @@ export interface OwnLine {
   readonly file: number;
 }
 
+export interface Head {
+  readonly hash: string;
+  /** As in `OwnLine`. */
+  readonly file: number;
+}
+
 export interface TailIndex {
   /** Brings the index up to the file's end. */
   refresh(file: FileHandle): Promise<Tail>;
   /** The outcome of the first record in the tail with this event id. */
   outcomeOf(eventId: string): string | undefined;
-  /** Hashes of the lines that no later line names, oldest first; those of an earlier file as long as nothing here names them. */
-  heads(): readonly string[];
+  /** The lines that no later line names, oldest first; those of an earlier file as long as nothing here names them. */
+  heads(): readonly Head[];
   /** The newest line of this writer, in whichever file. */
   own(): OwnLine | undefined;
   /** As in `OwnLine`. */
@@ -49,6 +55,7 @@ interface Line {
   readonly writer_id?: unknown;
   readonly seq?: unknown;
   readonly file_prev?: unknown;
+  readonly rotated_from?: unknown;
   readonly prev_hash?: unknown;
   readonly hash?: unknown;
 }
@@ -60,8 +67,7 @@ export function createTailIndex(writerId: string): TailIndex {
   let end = 0;
   /** In the order of the file. */
   const entries = new Map<string, { readonly outcome: string; readonly at: number }>();
-  /** Hashes; the value tells a line without one of its own, which names nothing. */
-  const heads = new Map<string, boolean>();
+  const heads = new Map<string, Head & { readonly isForeign: boolean }>();
   let own: OwnLine | undefined;
 
   async function isContinued(file: FileHandle, stat: { dev: number; ino: number }): Promise<boolean> {
@@ -83,12 +89,15 @@ export function createTailIndex(writerId: string): TailIndex {
     }
     if (!isHash(hash)) {
       // Lines by others than us name nothing: the last of them stands for all.
-      for (const [head, foreign] of heads) if (foreign) heads.delete(head);
-      heads.set(sha256(text), true);
+      for (const head of heads.values()) if (head.isForeign) heads.delete(head.hash);
+      const own = sha256(text);
+      heads.set(own, { hash: own, file: files, isForeign: true });
       return;
     }
-    for (const named of [line.prev_hash, ...(Array.isArray(line.file_prev) ? line.file_prev : [])]) heads.delete(named);
-    heads.set(hash, false);
+    for (const named of [line.prev_hash, ...listOf(line.file_prev), ...listOf(line.rotated_from)]) {
+      if (isHash(named)) heads.delete(named);
+    }
+    heads.set(hash, { hash, file: files, isForeign: false });
     if (line.writer_id === writerId && typeof seq === "number") own = { seq, hash, at, file: files };
   }
 
@@ -119,7 +128,7 @@ export function createTailIndex(writerId: string): TailIndex {
       return { wholeLine: start === gained.length, lastLine: end, fragment: gained.subarray(start) };
     },
     outcomeOf: (eventId) => entries.get(eventId)?.outcome,
-    heads: () => [...heads.keys()],
+    heads: () => [...heads.values()],
     own: () => own,
     file: () => files,
     end: () => end,
@@ -141,6 +150,10 @@ export async function readFrom(file: FileHandle, position: number, length: numbe
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** A torn or foreign line has no fields. */

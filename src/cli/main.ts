@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 import { visible } from "../domain/text.ts";
+import * as audit from "./audit.ts";
 import * as bridge from "./bridge.ts";
 import { coloured } from "./colour.ts";
 import * as decide from "./decide.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly { register(program: Command, io: Io): void }[] = [
   worker,
   bridge,
   inbox,
+  audit,
   doctor,
 ];
 
