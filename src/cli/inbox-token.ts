@@ -35,6 +35,7 @@ export function registerTokens(inbox: Command, io: Io): void {
     .description(
       "Makes, lists and revokes the tokens that the inbox lets in. Works while it runs, and counts at once.",
     );
+  // Commander gives --data and --json to `inbox`, which has them too, wherever they stand.
   const command = (parent: Command, name: string): Command =>
     parent
       .command(name)
@@ -52,19 +53,19 @@ export function registerTokens(inbox: Command, io: Io): void {
       "after",
       "\nExamples:\n  countersign inbox token create --agent ws-1\n  countersign inbox token create --reviewer 'Ada Lovelace'",
     )
-    .action((flags: CreateFlags) => create(io, flags));
+    .action((_flags, self: Command) => create(io, self.optsWithGlobals()));
   command(token, "list")
     .summary("list the tokens, without their values")
-    .action((flags: Flags) => list(io, flags));
+    .action((_flags, self: Command) => list(io, self.optsWithGlobals()));
   command(token, "revoke")
     .argument("<id>", "from the list; its first characters are enough")
     .summary("revoke a token: it counts no more at once, and its sockets and sessions end")
-    .action((id: string, flags: Flags) => revoke(io, id, flags));
+    .action((id: string, _flags, self: Command) => revoke(io, id, self.optsWithGlobals()));
   command(inbox, "login")
     .summary("make a login link for the web page")
     .description("Prints a link that logs a reviewer into the web page: once, and within ten minutes.")
     .option("--reviewer <name>", "a person with a token", FOLDER_REVIEWER)
-    .action((flags: LoginFlags) => login(io, flags));
+    .action((_flags, self: Command) => login(io, self.optsWithGlobals()));
 }
 
 async function create(io: Io, flags: CreateFlags): Promise<void> {
@@ -102,7 +103,7 @@ async function list(io: Io, flags: Flags): Promise<void> {
     return;
   }
   const rows = tokens.map((one) => [one.id, one.kind, one.subject, timeOf(one.createdAtMs), stateOf(one)]);
-  io.out(visible(table([["ID", "KIND", "FOR", "CREATED", "STATE"], ...rows]).join("\n")));
+  for (const line of table([["ID", "KIND", "FOR", "CREATED", "STATE"], ...rows])) io.out(visible(line));
 }
 
 function stateOf({ origin, revokedAtMs }: TokenInfo): string {

@@ -48,8 +48,6 @@ export function register(program: Command, io: Io): void {
       "\nExamples:\n  countersign inbox\n  WORKSPACE_ID=ws-1 countersign inbox --port 0 --json\n" +
         "  countersign inbox token create --reviewer 'Ada Lovelace'",
     )
-    // Else `--data` after a subcommand would be taken for the inbox's own.
-    .enablePositionalOptions()
     .action((flags: InboxFlags) => serve(io, flags));
   registerTokens(inbox, io);
 }

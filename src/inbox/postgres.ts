@@ -69,13 +69,13 @@ async function listen(options: ClientConfig, channel: string, listener: ChannelL
 
   const connect = async (): Promise<void> => {
     const client = new Client(options);
-    const lost = (error: Error): void => {
+    const lost = (reason: unknown): void => {
       if (current !== client) return;
       current = undefined;
       clearInterval(checking);
       void client.end().catch(() => undefined);
       if (stopped) return;
-      listener.deaf(messageOf(error));
+      listener.deaf(messageOf(reason));
       again(FIRST_RETRY_MS);
     };
     client.on("error", lost);
