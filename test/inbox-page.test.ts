@@ -295,8 +295,7 @@ describe("the page in a browser", { skip: skipWithoutBrowser() }, () => {
       .getByRole("article")
       .nth(PAYLOADS.length - 1)
       .waitFor();
-    const texts = (selector: string) =>
-      page.locator(selector).evaluateAll((elements) => elements.map(({ textContent }) => textContent).toSorted());
+    const texts = async (selector: string) => (await page.locator(selector).allTextContents()).toSorted();
     const sorted = PAYLOADS.toSorted();
     assert.deepEqual(await texts(".action p"), sorted);
     assert.deepEqual(await texts(".reason p"), sorted);
@@ -476,9 +475,9 @@ describe("the page in a browser", { skip: skipWithoutBrowser() }, () => {
       async ({ url, path }) => {
         const socket = new WebSocket(`${url.replace("http", "ws")}/ws`);
         const socketEnd = await new Promise((resolve) => {
-          socket.onmessage = ({ data }) => resolve(data);
-          socket.onopen = () => resolve("open");
-          socket.onerror = () => resolve("refused");
+          socket.addEventListener("message", ({ data }) => resolve(data));
+          socket.addEventListener("open", () => resolve("open"));
+          socket.addEventListener("error", () => resolve("refused"));
         });
         const read = await fetch(`${url}/api/approvals`, { credentials: "include" }).then(
           (response) => response.text(),

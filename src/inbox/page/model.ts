@@ -31,7 +31,7 @@ export interface Model {
 const PAGE = 50;
 const LARGEST_PAGE = 200;
 /** How long a decided card stays before it leaves the list. */
-const STAY_MS = 8_000;
+const STAY_MS = 6_000;
 const STAY_MORE_MS = 1_000;
 const PULSE_MS = 20_000;
 
