@@ -17,11 +17,16 @@ const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
 const WAKE_ROUND_MS = 5 * 60_000;
 const RESTART_MS = 2_000;
 
+export interface WorkerOptions extends ProcessOptions {
+  /** So many workflows are kept in memory; the others are replayed when something happens to them. Default 500. */
+  readonly maxCachedWorkflows?: number;
+}
+
 /**
  * Runs until `signal` fires. Waits, with backoff, while Temporal is down.
  * Throws ERR_AUDIT where records are required and cannot be written, ERR_CONFIG where Temporal's settings cannot work.
  */
-export async function runWorker(config: WorkspaceConfig, options: ProcessOptions): Promise<void> {
+export async function runWorker(config: WorkspaceConfig, options: WorkerOptions): Promise<void> {
   const { log } = options;
   const health = createHealth(log);
   const audit = openAuditLog({
@@ -46,7 +51,7 @@ export async function runWorker(config: WorkspaceConfig, options: ProcessOptions
 
 async function run(
   config: WorkspaceConfig,
-  { signal, log, onReady }: ProcessOptions,
+  { signal, log, onReady, maxCachedWorkflows = 500 }: WorkerOptions,
   health: Health,
   audit: AuditLog,
 ): Promise<void> {
@@ -67,7 +72,7 @@ async function run(
         taskQueue: config.taskQueue,
         workflowBundle: { codePath: BUNDLE },
         activities,
-        maxCachedWorkflows: 500,
+        maxCachedWorkflows,
         identity,
         shutdownGraceTime: "5s",
         shutdownForceTime: "8s",
