@@ -10,11 +10,15 @@ export function parsedLines(text: string): readonly Line[] {
   return text.split("\n").flatMap((line) => {
     try {
       const value: unknown = JSON.parse(line);
-      return typeof value === "object" && value !== null && !Array.isArray(value) ? [value] : [];
+      return isLine(value) ? [value] : [];
     } catch {
       return [];
     }
   });
+}
+
+function isLine(value: unknown): value is Line {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** One sentence for each record that is not where its writer put it. */

@@ -1,5 +1,31 @@
 /** All rows, in their order. */
 import type { Row } from "../row.ts";
+import { AUDIT } from "./audit.ts";
+import { BRIDGE_KILLED } from "./bridge-killed.ts";
+import { CROWDS } from "./crowds.ts";
+import { FORGED } from "./forged.ts";
+import { FRAMES } from "./frames.ts";
+import { NEMESIS } from "./nemesis.ts";
+import { PLATFORM_ANSWERS } from "./platform-answers.ts";
+import { PLATFORM_CREATE } from "./platform-create.ts";
+import { SIGNALS } from "./signals.ts";
+import { SOCKET } from "./socket.ts";
+import { STOPPED } from "./stopped.ts";
+import { TEMPORAL_DOWN } from "./temporal-down.ts";
 import { WORKER_KILLED } from "./worker-killed.ts";
 
-export const ROWS: readonly Row[] = [...WORKER_KILLED];
+export const ROWS: readonly Row[] = [
+  ...WORKER_KILLED,
+  ...STOPPED,
+  ...BRIDGE_KILLED,
+  ...TEMPORAL_DOWN,
+  ...PLATFORM_CREATE,
+  ...PLATFORM_ANSWERS,
+  ...SOCKET,
+  ...FRAMES,
+  ...FORGED,
+  ...AUDIT,
+  ...CROWDS,
+  ...SIGNALS,
+  ...NEMESIS,
+];

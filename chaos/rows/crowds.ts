@@ -1,0 +1,148 @@
+/** Rows 9, 10, 48 and 49: many requests, few workers, none of which lives long. */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { runWorker } from "../../src/worker.ts";
+import { createLogger } from "../../src/log.ts";
+import type { Asked, Field, Stage } from "../field.ts";
+import type { Figures, Row } from "../row.ts";
+
+/** Starts so many, a few at a time. */
+async function askMany(stage: Stage, count: number, timeoutSeconds: number, wait = false): Promise<Asked[]> {
+  const all: Asked[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let n = next++; n < count; n = next++) {
+      const options = { timeoutSeconds };
+      all.push(await (wait ? stage.askAndWait(`request ${n}`, options) : stage.ask(`request ${n}`, options)));
+    }
+  };
+  await Promise.all(Array.from({ length: 10 }, lane));
+  return all;
+}
+
+/** Decides every second one otherwise, and waits for all. */
+async function decideAll(stage: Stage, all: readonly Asked[]): Promise<number> {
+  const from = performance.now();
+  all.forEach((asked, n) => void stage.decide(asked, n % 2 === 0 ? "approved" : "denied"));
+  await Promise.all(all.map((asked, n) => stage.ends(asked, n % 2 === 0 ? "approved" : "denied")));
+  return Math.round(performance.now() - from);
+}
+
+async function killing(field: Field, requests: number, everyMs: number): Promise<Figures> {
+  const stage = await field.stage({ bridge: true, platform: { listLimit: 10_000 } });
+  const workers = [stage.process("worker"), stage.process("worker")];
+  let kills = 0;
+  let over = false;
+  const nemesis = (async () => {
+    for (let n = 0; !over; n++) {
+      await delay(everyMs);
+      await workers[n % 2]?.kill();
+      kills += 1;
+      workers[n % 2] = stage.process("worker");
+    }
+  })();
+  const all = await askMany(stage, requests, 120);
+  all.forEach((asked) => void stage.decide(asked));
+  // The killing goes on until most have their answer; the rest must get it from what is left.
+  await Promise.race([Promise.all(all.map(({ result }) => result)), delay(10_000)]);
+  over = true;
+  await nemesis;
+  stage.up();
+  for (const asked of all) await stage.ends(asked, "approved");
+  const creations = stage.stack.platform.count("POST", "/approvals");
+  assert.equal(stage.stack.platform.approvals(stage.stack.workspaceId).length, requests, "approvals on the platform");
+  return { requests, kills, creations };
+}
+
+async function takenOver(field: Field, waiting: number): Promise<Figures> {
+  const stage = await field.stage({ bridge: true, platform: { listLimit: 10_000 } });
+  const old = stage.process("worker");
+  const all = await askMany(stage, waiting, 300, true);
+  old.send("SIGTERM");
+  await old.exited;
+  await stage.process("worker").ready();
+  stage.up();
+  return { waiting, all_decided_ms: await decideAll(stage, all) };
+}
+
+async function manyWaiting(field: Field, waiting: number, env: NodeJS.ProcessEnv, listLimit: number): Promise<Figures> {
+  const stage = await field.stage({ bridge: true, env, platform: { listLimit } });
+  stage.process("worker");
+  await stage.stack.platform.untilConnected(stage.stack.workspaceId);
+  const from = performance.now();
+  const all = await askMany(stage, waiting, 600, true);
+  const asked_ms = Math.round(performance.now() - from);
+  const lists = stage.stack.platform.count("GET", "/approvals");
+  const all_decided_ms = await decideAll(stage, all);
+  assert.ok(all_decided_ms <= 60_000, `${all_decided_ms} ms`);
+  return { waiting, asked_ms, all_decided_ms, lists: stage.stack.platform.count("GET", "/approvals") - lists };
+}
+
+const KEY = { COUNTERSIGN_HINT_KEY: "h".repeat(43) };
+
+export const CROWDS: readonly Row[] = [
+  {
+    row: 9,
+    name: "40 requests on two workers, of which one is killed every 3 s",
+    limitMs: 120_000,
+    alone: true,
+    run: (field) => killing(field, 40, 3_000),
+  },
+  {
+    row: 9,
+    name: "200 requests on two workers, of which one is killed every 2 s",
+    limitMs: 300_000,
+    alone: true,
+    longOnly: true,
+    run: (field) => killing(field, 200, 2_000),
+  },
+  {
+    row: 10,
+    name: "a worker that keeps no workflow in memory",
+    async run(field) {
+      const stage = await field.stage({ bridge: true });
+      const { config } = stage.stack;
+      const ender = new AbortController();
+      const log = createLogger({ name: "chaos", secrets: config.secrets, destination: { write: () => {} } });
+      const running = runWorker(config, { signal: ender.signal, log, maxCachedWorkflows: 0 });
+      field.after(async () => {
+        ender.abort();
+        await running;
+      });
+      const all = await askMany(stage, 10, 60, true);
+      await decideAll(stage, all);
+      const late = await stage.ends(await stage.ask("nobody answers", { timeoutSeconds: 2 }), "timed_out");
+      assert.equal(late.status === "timed_out" && late.withdrawn, true);
+    },
+  },
+  { row: 48, name: "a new worker takes over 20 waiting requests", run: (field) => takenOver(field, 20) },
+  {
+    row: 48,
+    name: "a new worker takes over 100 waiting requests",
+    longOnly: true,
+    limitMs: 180_000,
+    run: (field) => takenOver(field, 100),
+  },
+  {
+    row: 49,
+    name: "200 waiting, decided at once",
+    alone: true,
+    limitMs: 120_000,
+    run: (field) => manyWaiting(field, 200, {}, 100_000),
+  },
+  {
+    row: 49,
+    name: "100 waiting behind a list of 50, decided at once, with COUNTERSIGN_HINT_KEY",
+    alone: true,
+    limitMs: 120_000,
+    run: (field) => manyWaiting(field, 100, KEY, 50),
+  },
+  {
+    row: 49,
+    name: "10,000 waiting, decided at once",
+    alone: true,
+    longOnly: true,
+    limitMs: 1_800_000,
+    run: (field) => manyWaiting(field, 10_000, {}, 100_000),
+  },
+];

@@ -1,0 +1,162 @@
+/** Rows 16 to 19: Temporal dies, is not there yet, or is not the one that was meant. */
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { createApprovals } from "../../src/client/approvals.ts";
+import { loadConfig, requireWorkspace } from "../../src/config.ts";
+import { ApprovalError } from "../../src/domain/errors.ts";
+import { freePort } from "../../src/dev-server/free-port.ts";
+import { untilWatch } from "../../test/support/history.ts";
+import { until } from "../../test/support/until.ts";
+import type { Field, OwnTemporal, Stage } from "../field.ts";
+import type { Row } from "../row.ts";
+
+async function onOwnServer(field: Field): Promise<{ temporal: OwnTemporal; stage: Stage }> {
+  const temporal = await field.temporal();
+  const stage = await field.stage({ env: { TEMPORAL_ADDRESS: temporal.address } });
+  stage.allow(120_000);
+  return { temporal, stage };
+}
+
+async function streaming(stage: Stage): Promise<void> {
+  for (const name of ["worker", "bridge"] as const) stage.process(name);
+  await stage.stack.platform.untilConnected(stage.stack.workspaceId);
+  await untilWatch(stage.stack.temporal, stage.stack.workspaceId, "streaming", (state) => state.mode === "stream");
+}
+
+async function decidedInOutage(field: Field, downMs: number) {
+  const { temporal, stage } = await onOwnServer(field);
+  await streaming(stage);
+  const asked = await stage.askAndWait("rename the account", { timeoutSeconds: 120 });
+  const other = await stage.askAndWait("rename another", { timeoutSeconds: 120 });
+  await temporal.kill();
+  stage.decide(asked);
+  await delay(downMs);
+  await temporal.start();
+  stage.up();
+  const from = performance.now();
+  await stage.ends(asked, "approved");
+  const after_up_ms = Math.round(performance.now() - from);
+  await stage.grants(other);
+  return { after_up_ms };
+}
+
+/** A worker with a wrong setting says what is wrong, and does not end; put right it does its work. */
+async function wrongSetting(field: Field, env: NodeJS.ProcessEnv, says: RegExp): Promise<void> {
+  const stage = await field.stage({ bridge: true });
+  const worker = stage.process("worker", env);
+  await until(`the worker says ${says}; it said ${worker.stderr()}`, () => says.test(worker.stderr()));
+  const started = await stage.start("rename the account");
+  await worker.kill();
+  stage.process("worker");
+  stage.up();
+  const approval = await stage.stack.platform.nextApproval(stage.stack.workspaceId);
+  await stage.grants({ ...started, approval });
+  const config = requireWorkspace(loadConfig({ ...stage.stack.env, ...env }));
+  const lost = await createApprovals(config, { unreachableAfterMs: 500, warn: () => {} }).request("a", "b");
+  assert.equal(lost.status, "failed");
+}
+
+export const TEMPORAL_DOWN: readonly Row[] = [
+  {
+    row: 16,
+    name: "SIGKILL of Temporal, 8 s down on its database file, with a decision meanwhile",
+    run: (field) => decidedInOutage(field, 8_000),
+  },
+  {
+    row: 16,
+    name: "SIGKILL of Temporal, 30 s down on its database file, with a decision meanwhile",
+    longOnly: true,
+    limitMs: 120_000,
+    run: (field) => decidedInOutage(field, 30_000),
+  },
+  {
+    row: 17,
+    name: "Temporal down while a request starts",
+    async run(field) {
+      const { temporal, stage } = await onOwnServer(field);
+      await streaming(stage);
+      await temporal.kill();
+      const starting = stage.start("start the engine");
+      starting.catch(() => {});
+      await delay(3_000);
+      await temporal.start();
+      stage.up();
+      const started = await starting;
+      const approval = await stage.stack.platform.nextApproval(stage.stack.workspaceId);
+      await stage.grants({ ...started, approval });
+    },
+  },
+  {
+    row: 17,
+    name: "Temporal down while the bridge signals",
+    async run(field) {
+      const { temporal, stage } = await onOwnServer(field);
+      stage.process("worker");
+      // Its stream outlives the outage, so that no new one's list finds the decision.
+      const bridge = stage.process("bridge", { COUNTERSIGN_HEARTBEAT: "120" });
+      await stage.stack.platform.untilConnected(stage.stack.workspaceId);
+      const asked = await stage.askAndWait("start the engine");
+      await untilWatch(stage.stack.temporal, stage.stack.workspaceId, "streaming", (state) => state.mode === "stream");
+      await temporal.kill();
+      stage.decide(asked);
+      await until("the bridge could not tell", () => bridge.stderr().includes("signalling a decision failed"));
+      await temporal.start();
+      stage.up();
+      const from = performance.now();
+      await stage.ends(asked, "approved");
+      return { after_up_ms: Math.round(performance.now() - from) };
+    },
+  },
+  {
+    row: 17,
+    name: "Temporal down while a caller queries",
+    async run(field) {
+      const { temporal, stage } = await onOwnServer(field);
+      await streaming(stage);
+      const asked = await stage.askAndWait("start the engine");
+      await temporal.kill();
+      const failed = await asked.handle.state().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      assert.ok(failed instanceof ApprovalError && failed.code === "ERR_TEMPORAL_UNREACHABLE", String(failed));
+      await temporal.start();
+      stage.up();
+      await until("an answer", async () => (await asked.handle.state().catch(() => undefined))?.step === "waiting");
+      await stage.grants(asked);
+    },
+  },
+  {
+    row: 18,
+    name: "Temporal down when the processes start",
+    async run(field) {
+      const { temporal, stage } = await onOwnServer(field);
+      await temporal.kill();
+      for (const name of ["worker", "bridge"] as const) {
+        const part = stage.process(name);
+        await until("it tells of the trouble", () =>
+          part.stderr().includes(`cannot reach Temporal at ${temporal.address}`),
+        );
+      }
+      await temporal.start();
+      stage.up();
+      await stage.grants(await stage.ask("start the engine"));
+    },
+  },
+  {
+    row: 19,
+    name: "a wrong address of Temporal",
+    run: async (field) =>
+      await wrongSetting(field, { TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }, /cannot reach Temporal/),
+  },
+  {
+    row: 19,
+    name: "a namespace that Temporal does not have",
+    run: (field) => wrongSetting(field, { TEMPORAL_NAMESPACE: "no-such-namespace" }, /has no namespace/),
+  },
+  {
+    row: 19,
+    name: "TLS where Temporal speaks none",
+    run: (field) => wrongSetting(field, { TEMPORAL_TLS: "true" }, /cannot reach Temporal|TLS/),
+  },
+];
