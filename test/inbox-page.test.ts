@@ -444,15 +444,13 @@ describe("the page in a browser", { skip: skipWithoutBrowser() }, () => {
     assert.match((await page.getByRole("article").textContent()) ?? "", /old/);
   });
 
-  it("shows a thousand requests page by page", async (t) => {
-    for (let n = 0; n < 1000; n += 50) {
-      await Promise.all(Array.from({ length: 50 }, (_, m) => inbox.ask({ action: `act ${n + m}` })));
-    }
+  it("shows many requests page by page, and counts them all", async (t) => {
+    for (let n = 0; n < 130; n++) await inbox.ask({ action: `act ${n}` });
     const page = await open(t, "alice");
     await page.getByRole("article").nth(49).waitFor();
     assert.equal(await page.getByRole("article").count(), 50);
-    assert.equal(await page.title(), "(1000) Countersign");
-    await page.getByRole("button", { name: "Show more of the 1,000" }).click();
+    assert.equal(await page.title(), "(130) Countersign");
+    await page.getByRole("button", { name: "Show more of the 130" }).click();
     await page.getByRole("article").nth(99).waitFor();
     assert.equal(await page.getByRole("article").count(), 100);
   });

@@ -24,7 +24,7 @@ export function app(model: Model, guard: Guard, changed: () => void): VNode {
         ${me !== "" && html`<span>you decide as <b>${me}</b></span>`}
       </span>
     </header>
-    <div role="alert">${banner(model)}</div>
+    <div class="alerts" role="alert">${banner(model)}</div>
     <main id="main" tabindex="-1">
       ${view === "waiting" ? waitingView(model, guard, changed) : historyView(model, changed)}
     </main>
