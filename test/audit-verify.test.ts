@@ -227,6 +227,11 @@ describe("a log that nobody touched", () => {
     // A file taken out of their middle is missed.
     const holed = await verifyAudit({ files: [files[0] ?? "", path] });
     assert.deepEqual(kindsOf(holed), ["gap"]);
+    // A process that never saw the old file knows of it by its checkpoint, and its requests may stand there.
+    await rename(path, `${path}.2`);
+    await writeAll(path, [...lifecycle("three").slice(1), ...lifecycle("four")]);
+    const fresh = await verifyAudit({ files: [path] });
+    assert.deepEqual([fresh.status, fresh.records], ["clean", 3]);
   });
 
   test("is clean where it carries on the log of the original tool, whose lines it does not vouch for", async () => {

@@ -2,14 +2,28 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { appendFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { bodyOf, eventIdOf, MAX_LINE, sealed } from "../src/audit/audit-line.ts";
 import { openAuditLog, type AuditLog } from "../src/audit/audit-log.ts";
 import { NO_HASH, recordHash } from "../src/audit/record-hash.ts";
+import { verifyAudit } from "../src/audit/verify.ts";
 import { TAIL_BYTES } from "../src/audit/tail-index.ts";
 import {
   finalRecord,
@@ -520,6 +534,84 @@ describe("the writer", () => {
       /^The audit log .* cannot be written: only \d+ of \d+ bytes were written; make room/,
     );
     assert.match(answers.at(-1) ?? "", /cannot be written: EFBIG.*; rotate the file/);
+  });
+
+  test("confirms nothing while the disk is full or the file is read-only, says so, and goes on by itself", async (t) => {
+    const { folder } = await scratch(t);
+    // It answers each line of its input with what the activity said, and with its health.
+    const script = (path: string): string =>
+      child(
+        path,
+        `const { createRecordOutcome } = await import(${JSON.stringify(new URL("../src/activities/record-outcome.js", import.meta.url).href)});
+         const { createInterface } = await import("node:readline");
+         if (process.env.AS_NOBODY && process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
+         let health;
+         const recordOutcome = createRecordOutcome(log, (problem) => (health = problem));
+         for await (const name of createInterface({ input: process.stdin })) {
+           const said = await recordOutcome({ record: record(name), required: true })
+             .then(() => "recorded", (error) => error.type);
+           console.log(JSON.stringify({ said, health }));
+         }
+         await log.close();`,
+      );
+    const cases: readonly {
+      readonly what: string;
+      readonly command: string;
+      readonly env: NodeJS.ProcessEnv;
+      readonly health: RegExp;
+      close(path: string, pid: number): Promise<void>;
+      mend(path: string, pid: number): Promise<void>;
+    }[] = [
+      {
+        what: "full",
+        command: 'ulimit -S -f 2; exec "$0" --input-type=module -e "$1"',
+        env: {},
+        health: /cannot be written: (?:only \d+ of \d+ bytes were written; make room on that disk|EFBIG)/,
+        close: async () => undefined,
+        mend: async (_, pid) => void execFileSync("prlimit", ["--pid", String(pid), "--fsize=unlimited"]),
+      },
+      {
+        what: "read-only",
+        command: 'exec "$0" --input-type=module -e "$1"',
+        env: { AS_NOBODY: "1" },
+        health: /cannot be written: EACCES.*; make it writable for this user/,
+        close: (path) => chmod(path, 0o444),
+        mend: (path) => chmod(path, 0o666),
+      },
+    ];
+    for (const { what, command, env, health, close, mend } of cases) {
+      const path = join(folder, what, "audit.jsonl");
+      await mkdir(join(folder, what), { mode: 0o777 });
+      // Root has to give way for the one who may not write.
+      await chmod(folder, 0o755);
+      await chmod(join(folder, what), 0o777);
+      await writeFile(path, "", { mode: 0o666 });
+      await chmod(path, 0o666);
+      const run = spawn("bash", ["-c", command, process.execPath, script(path)], {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, ...env },
+      });
+      const answers = createInterface({ input: run.stdout })[Symbol.asyncIterator]();
+      const ask = async (name: string): Promise<{ said: string; health?: string }> => {
+        run.stdin.write(`${name}\n`);
+        const { value } = (await answers.next()) as { value: string };
+        return JSON.parse(value) as { said: string; health?: string };
+      };
+      assert.deepEqual(await ask("first"), { said: "recorded" }, what);
+      await close(path, run.pid as number);
+      let number = 0;
+      let answer = await ask(`${number}`);
+      while (answer.said === "recorded") answer = await ask(`${++number}`);
+      assert.equal(answer.said, "ERR_AUDIT", what);
+      assert.match(answer.health ?? "", health, what);
+      assert.equal((await ask(`${number}`)).said, "ERR_AUDIT", what);
+      await mend(path, run.pid as number);
+      assert.deepEqual(await ask(`${number}`), { said: "recorded" }, what);
+      run.stdin.end();
+      await once(run, "close");
+      const report = await verifyAudit({ files: [path] });
+      assert.deepEqual([report.damage, report.records >= number + 2], [[], true], what);
+    }
   });
 
   test("lets four processes append to one file without tearing or losing a line", async (t) => {

@@ -10,9 +10,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { AuditRecord } from "../domain/audit-record.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 import { bodyOf, MAX_FILE_PREV, MAX_ROTATED_FROM, sealed, type Body, type Link } from "./audit-line.ts";
-import { createCheckpoints } from "./checkpoints.ts";
+import { createCheckpoints, newestHeads } from "./checkpoints.ts";
 import { NO_HASH, sha256 } from "./record-hash.ts";
-import { createTailIndex, readFrom, type Tail } from "./tail-index.ts";
+import { createTailIndex, readFrom, type Head, type Tail } from "./tail-index.ts";
 import { isWholeRecord, setAside } from "./torn-tail.ts";
 
 export interface AuditLogOptions {
@@ -99,20 +99,28 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
     } else await place(file, await setAside(path, file, fragment, lastLine), "\n");
   }
 
-  function nextLink(): Link {
+  /** Of the file before this one: what this writer saw itself, else what the newest checkpoint saw. */
+  async function headsBefore(others: readonly Head[]): Promise<readonly string[]> {
+    const seen = others.filter(({ file }) => file !== index.file()).map(({ hash }) => hash);
+    const isFresh = index.own() === undefined && seen.length === 0 && index.end() === 0;
+    return isFresh ? await newestHeads(path) : seen;
+  }
+
+  async function nextLink(): Promise<Link> {
     const own = index.own();
     const isFirst = own?.file !== index.file();
     const others = index.heads().filter((head) => head.hash !== own?.hash);
-    const [here, before] = [true, false].map((isHere) =>
-      others.filter(({ file }) => (file === index.file()) === isHere).map(({ hash }) => hash),
-    );
-    const named = here?.slice(0, MAX_FILE_PREV) ?? [];
-    const isRotated = isFirst && (own !== undefined || (before ?? []).length > 0);
+    const named = others
+      .filter(({ file }) => file === index.file())
+      .map(({ hash }) => hash)
+      .slice(0, MAX_FILE_PREV);
+    const before = isFirst ? (await headsBefore(others)).slice(0, MAX_ROTATED_FROM) : [];
+    const isRotated = isFirst && (own !== undefined || before.length > 0);
     return {
       writer_id: writerId,
       seq: (own?.seq ?? 0) + 1,
       ...(isFirst || named.length > 0 ? { file_prev: named } : {}),
-      ...(isRotated ? { rotated_from: before?.slice(0, MAX_ROTATED_FROM) ?? [] } : {}),
+      ...(isRotated ? { rotated_from: before } : {}),
       ...(isFirst ? { file_size: index.end() } : { prev_at: own.at }),
       prev_hash: own?.hash ?? NO_HASH,
     };
@@ -120,7 +128,7 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
 
   /** Writes the record behind what the index knows, and looks whether it stands. */
   async function place(file: FileHandle, body: Body, before = ""): Promise<void> {
-    const { line, hash } = sealed(body, nextLink());
+    const { line, hash } = sealed(body, await nextLink());
     await writeWhole(file, before + line);
     await index.refresh(file);
     // What another process tore in the same instant may have swallowed it.

@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
+import { DAY_FILE } from "./checkpoints.ts";
 import { isSignedBy, parseCheckpoint, type Checkpoint } from "./checkpoint.ts";
 import { publicKey } from "./signing-key.ts";
 import type { Findings } from "./report.ts";
@@ -19,8 +20,6 @@ interface Kept {
   /** Must be of the files at hand: somebody kept it to prove just that. */
   readonly isStrict: boolean;
 }
-
-const DAY_FILE = /^\d{4}-\d{2}-\d{2}\.jsonl$/;
 
 export class CheckpointCheck {
   readonly #findings: Findings;

@@ -1,14 +1,32 @@
 /** Writes checkpoints of a log: at its first records, every 1,000 records, 60 s, and at the end. */
 import type { KeyObject } from "node:crypto";
-import { mkdir, open } from "node:fs/promises";
+import { mkdir, open, readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { messageOf } from "../domain/errors.ts";
-import { signed, type CheckpointFacts } from "./checkpoint.ts";
+import { parseCheckpoint, signed, type CheckpointFacts } from "./checkpoint.ts";
 import { signingKey } from "./signing-key.ts";
 
 /** Where the checkpoints of a log are, unless somebody says otherwise. */
 export function checkpointFolder(path: string): string {
   return `${path}.checkpoints`;
+}
+
+/** Names of the files in it: one for each day, by UTC. */
+export const DAY_FILE = /^\d{4}-\d{2}-\d{2}\.jsonl$/;
+
+/** The heads of the newest checkpoint; none where there is none that can be read. */
+export async function newestHeads(path: string): Promise<readonly string[]> {
+  const folder = checkpointFolder(path);
+  try {
+    const day = (await readdir(folder))
+      .filter((name) => DAY_FILE.test(name))
+      .toSorted()
+      .at(-1);
+    const lines = day === undefined ? [] : (await readFile(join(folder, day), "utf8")).split("\n");
+    return lines.flatMap((line) => parseCheckpoint(line) ?? []).at(-1)?.heads ?? [];
+  } catch {
+    return [];
+  }
 }
 
 export interface CheckpointOptions {

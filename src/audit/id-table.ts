@@ -7,7 +7,6 @@ import { sha256 } from "./record-hash.ts";
 const KEY_WORDS = 4;
 const FIRST_SLOTS = 1_024;
 const FULL = 0.7;
-const LONG_HEX = /^[0-9a-f]{32,}$/;
 
 export class IdTable {
   readonly #valueWords: number;
@@ -54,11 +53,24 @@ export class IdTable {
   }
 
   #read(id: string): void {
-    const plain = id.length === 36 ? id.replaceAll("-", "") : id;
-    const hex = LONG_HEX.test(plain) ? plain : sha256(id);
-    for (let word = 0; word < KEY_WORDS; word++) {
-      this.#key[word] = Number.parseInt(hex.slice(word * 8, word * 8 + 8), 16);
+    if (!this.#readHex(id)) this.#readHex(sha256(id));
+  }
+
+  /** Takes the first 128 bits; false where the id is not of hexadecimal digits, with or without the dashes of a UUID. */
+  #readHex(id: string): boolean {
+    let word = 0;
+    let digits = 0;
+    for (let at = 0; at < id.length; at++) {
+      const code = id.charCodeAt(at);
+      const isDigit = code >= 48 && code <= 57;
+      if (isDigit || (code >= 97 && code <= 102)) {
+        word = (word << 4) | (isDigit ? code - 48 : code - 87);
+        digits++;
+        if ((digits & 7) === 0) this.#key[(digits >> 3) - 1] = word;
+        if (digits === KEY_WORDS * 8) return true;
+      } else if (code !== 45) return false;
     }
+    return false;
   }
 
   #isFree(words: Uint32Array, at: number): boolean {

@@ -15,8 +15,8 @@ const LONGEST = 64 * 1024;
 /** True for a record that lacks nothing but its newline. */
 export function isWholeRecord(fragment: Buffer): boolean {
   try {
-    const { hash, ...record } = JSON.parse(fragment.toString("utf8")) as Record<string, unknown>;
-    return isHash(hash) && recordHash(record) === hash;
+    const record = JSON.parse(fragment.toString("utf8")) as { readonly hash?: unknown };
+    return isHash(record.hash) && recordHash(record) === record.hash;
   } catch {
     return false;
   }

@@ -129,10 +129,10 @@ class LogCheck {
   #takeLine(line: Buffer, spot: Spot, fileStart: number): void {
     const text = line.toString("utf8");
     const fields = parse(text);
-    const { hash, ...record } = fields ?? {};
+    const hash = fields?.["hash"];
     if (fields === undefined || !isHash(hash)) return this.#takeForeign(text, line, fields, spot);
     this.#records++;
-    if (this.#records === 1) this.#isFromTheStart = this.#unchained === 0 && record["rotated_from"] === undefined;
+    if (this.#records === 1) this.#isFromTheStart = this.#unchained === 0 && fields["rotated_from"] === undefined;
     if (!isWrittenSo(line, text, fields)) {
       this.#findings.damaged(
         "rewritten",
@@ -140,14 +140,14 @@ class LogCheck {
         spot,
       );
     }
-    if (recordHash(record) !== hash) {
+    if (recordHash(fields) !== hash) {
       this.#findings.damaged("edited", "its content is not what its hash was made of", spot);
     }
     this.#chain.take(fields as Fields & ChainFields, spot);
     this.#checkpoints.take(hash, spot.fileIndex, spot.byte + line.length + 1);
     this.#head = { hash, count: this.#records };
     if (hash === this.#options.head?.hash && this.#records === this.#options.head.count) this.#isHeadFound = true;
-    if (record["action"] === "audit.recovered") this.#torn.delete(String(record["torn_sha256"]));
+    if (fields["action"] === "audit.recovered") this.#torn.delete(String(fields["torn_sha256"]));
     this.#ledger.take(fields, fileStart + spot.byte, spot, this.#isFromTheStart);
   }
 
