@@ -568,7 +568,7 @@ describe("the writer", () => {
         env: {},
         health: /cannot be written: (?:only \d+ of \d+ bytes were written; make room on that disk|EFBIG)/,
         close: async () => undefined,
-        mend: async (_, pid) => void execFileSync("prlimit", ["--pid", String(pid), "--fsize=unlimited"]),
+        mend: async (_, pid) => void execFileSync("bash", ["-c", `prlimit --pid ${pid} --fsize=unlimited`]),
       },
       {
         what: "read-only",
