@@ -1,18 +1,21 @@
 /** What the inbox keeps, on every database that it can keep it in. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, beforeEach, describe, it, type TestContext } from "node:test";
 import * as fc from "fast-check";
+import { WebSocket } from "ws";
 import { createLogins } from "../src/inbox/logins.ts";
 import { migrate } from "../src/inbox/migrations.ts";
+import { startInbox } from "../src/inbox/server.ts";
 import { openStorage, type Place, type Storage } from "../src/inbox/storage.ts";
 import type { Approval, Decision, Position } from "../src/inbox/store.ts";
 import { newToken } from "../src/inbox/tokens.ts";
 import { startPostgres } from "./support/postgres.ts";
+import { until } from "./support/until.ts";
 
 const postgres = await startPostgres();
 after(() => postgres?.stop());
@@ -316,6 +319,83 @@ it("makes its tables once when several start on a new database together", { skip
   const steps = await all[0]?.sql.query("select step from countersign.migrations");
   assert.deepEqual(steps, [{ step: 1 }]);
   await Promise.all(all.map((one) => one.close()));
+});
+
+describe("several inboxes on one database", { skip: missing }, () => {
+  let url: string;
+  before(async () => (url = await databaseUrl()));
+
+  interface Told {
+    readonly event: string;
+    readonly payload: { readonly approval_id: string };
+  }
+
+  async function open(t: TestContext) {
+    const own = await openStorage({ databaseUrl: url });
+    const inbox = await startInbox({ port: 0, storage: own });
+    t.after(async () => {
+      await inbox.stop();
+      await own.close();
+    });
+    const listen = async (token: string) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${inbox.port}/ws`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      t.after(() => socket.terminate());
+      const frames = on(socket, "message");
+      await once(socket, "open");
+      return { socket, next: async () => JSON.parse(String(((await frames.next()).value as [Buffer])[0])) as Told };
+    };
+    const post = async (path: string, token: string, body: object) => {
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const response = await fetch(inbox.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+      return { status: response.status, body: (await response.json()) as { approval_id: string } };
+    };
+    return { ...inbox, storage: own, listen, post };
+  }
+
+  it("hear at once what was asked, decided and revoked on another one", async (t) => {
+    const [one, other] = [await open(t), await open(t)];
+    const reviewer = await one.storage.tokens.create({ kind: "reviewer", subject: "ada" });
+    const agent = await one.storage.tokens.create({ kind: "agent", subject: "demo" });
+    const socket = await other.listen(reviewer.token);
+    const { body } = await one.post("/workspaces/demo/approvals", agent.token, { action: "act" });
+    const path = `/workspaces/demo/approvals/${body.approval_id}/decide`;
+    const answers = await Promise.all(
+      [one, other, one, other].map((inbox) => inbox.post(path, reviewer.token, { decision: "approved" })),
+    );
+    assert.deepEqual(
+      answers.map(({ status }) => status).toSorted((one, other) => one - other),
+      [200, 404, 404, 404],
+    );
+    for (const event of ["APPROVAL_REQUESTED", "APPROVAL_APPROVED"]) {
+      const told = await socket.next();
+      assert.deepEqual([told.event, told.payload.approval_id], [event, body.approval_id]);
+    }
+    const closed = once(socket.socket, "close");
+    await one.storage.tokens.revoke(reviewer.id);
+    assert.deepEqual((await closed)[0], 1008);
+  });
+
+  it(
+    "send their clients to the list where a change may have been missed, and hear again",
+    { timeout: 60_000 },
+    async (t) => {
+      const inbox = await open(t);
+      const reviewer = await inbox.storage.tokens.create({ kind: "reviewer", subject: "ada" });
+      const agent = await inbox.storage.tokens.create({ kind: "agent", subject: "demo" });
+      const { socket } = await inbox.listen(reviewer.token);
+      const closed = once(socket, "close");
+      const ended = await inbox.storage.sql.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen %' and datname = current_database()",
+      );
+      assert.equal(ended.length, 1);
+      assert.equal((await closed)[0], 1012);
+      const again = await until("a socket opens again", () => inbox.listen(reviewer.token).catch(() => undefined));
+      const { body } = await inbox.post("/workspaces/demo/approvals", agent.token, { action: "act" });
+      assert.equal((await again.next()).payload.approval_id, body.approval_id);
+    },
+  );
 });
 
 it("says which database cannot be reached, and no password", async () => {

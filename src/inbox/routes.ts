@@ -4,7 +4,6 @@ import { isId } from "../domain/names.ts";
 import type { Callers } from "./callers.ts";
 import { cursorOf, parseCursor } from "./cursor.ts";
 import { decisionOf } from "./decide.ts";
-import { isTooDeep, MAX_DEPTH } from "./depth.ts";
 import type { InboxLog } from "./log.ts";
 import { isRefusal, refuse, type Refusal } from "./refusal.ts";
 import type { Approval, ApprovalStore, Repeat, StatusFilter } from "./store.ts";
@@ -127,8 +126,6 @@ function approvalIn(value: unknown, workspaceId: string, createdAtMs: number): A
   const body = CREATE_BODY.safeParse(value);
   if (!body.success) return BAD_BODY;
   const { action, reason, task_id, context, timeout_seconds } = body.data;
-  if (isTooDeep(context))
-    return { status: 400, error: `context is nested deeper than ${MAX_DEPTH} levels; flatten it` };
   return {
     id: randomUUID(),
     workspaceId,
