@@ -531,6 +531,21 @@ describe("the page in a browser", { skip: skipWithoutBrowser() }, () => {
     await second.page.getByRole("heading", { name: "Sign in" }).waitFor();
   });
 
+  it("takes a login link that was followed on another site, where the browser holds the new cookie back at first", async (t) => {
+    const elsewhere = createServer((_request, response) => {
+      response.setHeader("content-type", "text/html");
+      response.end(`<a href="${link}">log in</a>`);
+    });
+    const link = await inbox.loginUrl("alice");
+    await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
+    t.after(() => void elsewhere.close());
+    const { page, context } = await visit(browser, `http://localhost:${(elsewhere.address() as AddressInfo).port}`);
+    t.after(() => context.close());
+    await page.getByRole("link", { name: "log in" }).click();
+    await page.getByRole("link", { name: "go on to the page" }).click();
+    await page.getByText("you decide as alice").waitFor();
+  });
+
   it("says that the session is over", async (t) => {
     const id = await inbox.ask({ action: "anything" });
     const page = await open(t, "alice");
