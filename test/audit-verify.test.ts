@@ -398,6 +398,8 @@ describe("tampering", () => {
     });
     await writeFile(day, resigned.join("\n"));
     assert.deepEqual(kindsOf(await verifyAudit({ files: [path] })), ["signature"]);
+    await rm(join(`${path}.checkpoints`, "key.pub.pem"));
+    assert.deepEqual(kindsOf(await verifyAudit({ files: [path] })), ["signature"]);
     const missing = await copyOf(log);
     const writer = openAuditLog({ path: missing.path, required: true, secrets: [], checkpointRecords: 1 });
     for (const record of [...lifecycle("k"), ...lifecycle("l")]) await writer.append(record);

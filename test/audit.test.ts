@@ -19,10 +19,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
+import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { bodyOf, eventIdOf, MAX_LINE, sealed } from "../src/audit/audit-line.ts";
 import { openAuditLog, type AuditLog } from "../src/audit/audit-log.ts";
-import { NO_HASH, recordHash } from "../src/audit/record-hash.ts";
+import { canonicalJson, formsOf, NO_HASH, recordHash } from "../src/audit/record-hash.ts";
 import { verifyAudit } from "../src/audit/verify.ts";
 import { TAIL_BYTES } from "../src/audit/tail-index.ts";
 import {
@@ -296,6 +297,25 @@ describe("a line", () => {
     assert.deepEqual(line["truncated"], {
       resource: { bytes: 6_000, sha256: createHash("sha256").update(long).digest("hex") },
     });
+  });
+
+  test("has the hash of its RFC 8785 form, whatever is in it", () => {
+    const plain = canonicalize as unknown as (value: unknown) => string;
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 30 }), (value) => {
+        const record = JSON.parse(JSON.stringify(value)) as Line;
+        assert.equal(canonicalJson(record), plain(record));
+        const { written, canonical } = formsOf({ ...record, hash: 1 }, "hash");
+        const { hash: _, ...rest } = record;
+        assert.deepEqual([written, canonical], [JSON.stringify({ ...record, hash: 1 }), plain(rest)]);
+      }),
+    );
+    // Names that could be taken for others.
+    assert.notEqual(recordHash({ a: 1, b: 2 }), recordHash({ "a,b": 1 }));
+    assert.equal(
+      canonicalJson(JSON.parse('{"b":1,"a,c":{"z":[{"y":1,"x":2}]},"a":0}') as object),
+      '{"a":0,"a,c":{"z":[{"x":2,"y":1}]},"b":1}',
+    );
   });
 
   test("never exceeds 16 KiB, and always tells event, outcome and trace", () => {

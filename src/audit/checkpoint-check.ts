@@ -38,18 +38,22 @@ export class CheckpointCheck {
 
   /** The folder that the writers fill; one that is not there is a note. Rejects with ERR_AUDIT where it cannot be read. */
   async addFolder(folder: string): Promise<void> {
-    let names: string[];
-    try {
-      names = (await readdir(folder)).filter((name) => DAY_FILE.test(name)).toSorted();
-      if (names.length > 0) this.#key = await publicKey(folder);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unreadable(folder, error);
-      names = [];
-    }
-    if (names.length === 0)
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw unreadable(folder, error);
+    });
+    const days = names.filter((name) => DAY_FILE.test(name)).toSorted();
+    if (days.length === 0) {
       this.#findings.notes.push(`no checkpoints in ${folder}: lines cut from the end cannot be noticed`);
+      return;
+    }
+    try {
+      this.#key = await publicKey(folder);
+    } catch (error) {
+      this.#findings.damaged("signature", `the key of the checkpoints cannot be read: ${messageOf(error)}`);
+    }
     const numbers = new Map<string, number>();
-    for (const name of names) await this.#addFile(join(folder, name), false, numbers);
+    for (const day of days) await this.#addFile(join(folder, day), false, numbers);
   }
 
   /** Checkpoints that were kept elsewhere. Rejects with ERR_AUDIT where the file cannot be read or holds none. */

@@ -1,12 +1,12 @@
 /** Reads a whole log and says whether it is what its writers wrote (docs/audit.md, "Verify"). */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { lineText } from "./audit-line.ts";
+import { visibleJson } from "../domain/text.ts";
 import { ChainCheck, type ChainFields, type Spot } from "./chain-check.ts";
 import { CheckpointCheck, type ReadFileFacts } from "./checkpoint-check.ts";
 import { checkpointFolder } from "./checkpoints.ts";
 import { inOrder, lineAt, readLines } from "./log-files.ts";
-import { isHash, recordHash, sha256 } from "./record-hash.ts";
+import { formsOf, isHash, sha256 } from "./record-hash.ts";
 import { Findings, type AuditReport, type Place } from "./report.ts";
 import { TraceLedger, type Fields } from "./trace-ledger.ts";
 
@@ -133,14 +133,15 @@ class LogCheck {
     if (fields === undefined || !isHash(hash)) return this.#takeForeign(text, line, fields, spot);
     this.#records++;
     if (this.#records === 1) this.#isFromTheStart = this.#unchained === 0 && fields["rotated_from"] === undefined;
-    if (!isWrittenSo(line, text, fields)) {
+    const { written, canonical } = formsOf(fields, "hash");
+    if (!isWrittenSo(line, text, written)) {
       this.#findings.damaged(
         "rewritten",
         "it is not as a writer writes it: another order, spacing, escape or a field twice",
         spot,
       );
     }
-    if (recordHash(fields) !== hash) {
+    if (sha256(canonical) !== hash) {
       this.#findings.damaged("edited", "its content is not what its hash was made of", spot);
     }
     this.#chain.take(fields as Fields & ChainFields, spot);
@@ -171,11 +172,11 @@ class LogCheck {
 }
 
 /** Whether the line is the one form of its content: JSON that says the same in other words, or says a thing twice, is not. */
-function isWrittenSo(line: Buffer, text: string, fields: Fields): boolean {
-  const isPlain = line.length === text.length && !text.includes("\u007f");
+function isWrittenSo(line: Buffer, text: string, written: string): boolean {
   // Nothing can hide in plain ASCII: the dearer comparison gives the same there.
-  if (isPlain) return JSON.stringify(fields) === text;
-  return lineText(fields) === text && Buffer.from(text).equals(line);
+  const isPlain = line.length === text.length && !text.includes("\u007f");
+  if (isPlain) return written === text;
+  return visibleJson(written) === text && Buffer.from(text).equals(line);
 }
 
 function parse(text: string): Fields | undefined {
