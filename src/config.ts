@@ -2,11 +2,14 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { databaseSettings } from "./config/database-settings.ts";
+import { payloadSettings } from "./config/payload-settings.ts";
 import { platformSettings, type PlatformSettings } from "./config/platform-settings.ts";
 import { Settings, type Machine } from "./config/settings.ts";
 import { temporalSettings, type TemporalSettings } from "./config/temporal-settings.ts";
+import type { PayloadKey } from "./codec/payload-keys.ts";
 import { ApprovalError } from "./domain/errors.ts";
 import { bridgeTaskQueue, defaultTaskQueue, isId } from "./domain/names.ts";
+import { redact } from "./domain/redact.ts";
 import { MAX_TIMEOUT_SECONDS } from "./domain/request.ts";
 
 export interface Config {
@@ -30,7 +33,10 @@ export interface Config {
   readonly maxStreams: number;
   /** The folder of config.yaml. */
   readonly configFolder: string;
-  readonly temporal: TemporalSettings;
+  readonly temporal: TemporalSettings & {
+    /** The first one encrypts what Temporal stores, all decrypt; none: nothing is encrypted. */
+    readonly payloadKeys: readonly PayloadKey[];
+  };
   /** DATABASE_URL, for the inbox; `undefined` where it was not asked for (`LoadOptions.database`). */
   readonly databaseUrl?: string;
   /** Every secret above, for redaction. */
@@ -79,6 +85,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
   }
   const taskQueue = queueOf(settings, workspaceId);
   const { temporal, secrets: temporalSecrets } = temporalSettings(settings, env);
+  const { payloadKeys, secrets: payloadSecrets } = payloadSettings(settings);
   const database = options.database === true ? databaseSettings(settings) : undefined;
 
   const config: Config = {
@@ -106,7 +113,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
     ...(hintKey === undefined ? {} : { hintKey }),
     maxStreams: settings.number("COUNTERSIGN_MAX_STREAMS", 1_000, { above: 0, most: 100_000, whole: true }),
     configFolder: resolve(settings.text("WORKSPACE_CONFIG_PATH") ?? "/configs"),
-    temporal,
+    temporal: { ...temporal, payloadKeys },
     ...(database?.url === undefined ? {} : { databaseUrl: database.url }),
     secrets: known([
       ...platformSecrets,
@@ -115,11 +122,13 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, options: LoadOp
       hint.value,
       hint.content,
       ...temporalSecrets,
+      ...payloadSecrets,
       ...(database?.secrets ?? []),
     ]),
     warnings: settings.warnings,
   };
-  if (settings.problems.length > 0) throw configError(settings.problems);
+  // A secret may have been put into the wrong variable.
+  if (settings.problems.length > 0) throw configError(settings.problems.map((text) => redact(text, config.secrets)));
   return freeze(config);
 }
 

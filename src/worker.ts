@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "@temporalio/worker";
 import { createActivities } from "./activities/index.ts";
 import { openAuditLog, type AuditLog } from "./audit/audit-log.ts";
+import { dataConverterOf } from "./codec/data-converter.ts";
 import type { WorkspaceConfig } from "./config.ts";
 import { messageOf } from "./domain/errors.ts";
 import { createHealth, type Health } from "./health.ts";
@@ -69,6 +70,9 @@ async function run(
       const worker = await Worker.create({
         connection: link.native,
         namespace: config.temporal.namespace,
+        dataConverter: dataConverterOf(config.temporal.payloadKeys, {
+          onUnreadable: (problem) => health.set("payload keys", problem),
+        }),
         taskQueue: config.taskQueue,
         workflowBundle: { codePath: BUNDLE },
         activities,

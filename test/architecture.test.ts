@@ -21,6 +21,7 @@ const RANKS: Readonly<Record<string, number>> = {
   workflows: 1,
   "config.ts": 1,
   config: 1,
+  codec: 1,
   "log.ts": 1,
   "health.ts": 1,
   activities: 2,

@@ -1,6 +1,7 @@
 /** The bridge process: takes the streams of a workspace from Temporal and holds the platform's socket for them. */
 import { Worker } from "@temporalio/worker";
 import { pause } from "../activities/pause.ts";
+import { dataConverterOf } from "../codec/data-converter.ts";
 import type { WorkspaceConfig } from "../config.ts";
 import { createDelivery } from "../delivery/deliver.ts";
 import { createDirectory } from "../delivery/directory.ts";
@@ -58,6 +59,9 @@ export async function runBridge(config: WorkspaceConfig, { signal, log, onReady 
       const worker = await Worker.create({
         connection: link.native,
         namespace: config.temporal.namespace,
+        dataConverter: dataConverterOf(config.temporal.payloadKeys, {
+          onUnreadable: (problem) => health.set("payload keys", problem),
+        }),
         taskQueue: config.bridgeTaskQueue,
         activities: { streamDecisions },
         maxConcurrentActivityTaskExecutions: config.maxStreams,

@@ -1,5 +1,4 @@
 /** The checks of `countersign doctor` that ask Temporal: the server, who polls, and what the watch knows of their health. */
-import { defaultPayloadConverter } from "@temporalio/client";
 import { isWorkflowNotFound, temporalError } from "../client/temporal-faults.ts";
 import type { Temporal } from "../client/temporal-pool.ts";
 import type { WorkspaceConfig } from "../config.ts";
@@ -97,9 +96,9 @@ export async function checkBridgeHealth(temporal: Temporal, config: WorkspaceCon
   if (watch === undefined) return ok("nothing waits, so no socket is held");
   const stream = (watch.pendingActivities ?? []).find(({ activityType }) => activityType?.name === "streamDecisions");
   if (stream === undefined) return warning("no stream is open just now: the next one is waiting its turn");
-  const { connected, problems } = beatOf(stream.heartbeatDetails?.payloads?.[0]);
+  const { connected, problems } = await beatOf(temporal, stream.heartbeatDetails?.payloads?.[0]);
   if (connected === true && problems.length === 0) return ok(`${stream.lastWorkerIdentity} holds the socket`);
-  const why = [...problems, ...(stream.lastFailure?.message ? [stream.lastFailure.message] : [])].join("; ");
+  const why = [...problems, ...(await failureText(temporal, stream.lastFailure))].join("; ");
   if (connected !== true && why === "") {
     return warning("a stream is being opened, and no bridge has told how it went", "ask again in a few seconds");
   }
@@ -122,15 +121,31 @@ async function watchOf(temporal: Temporal, { workspaceId }: WorkspaceConfig) {
   }
 }
 
-type Payload = Parameters<typeof defaultPayloadConverter.fromPayload>[0];
+type Payload = Parameters<Temporal["read"]>[0];
 
-function beatOf(payload: Payload | undefined): {
+/** Where payloads are encrypted, the message is in one too. */
+async function failureText(
+  temporal: Temporal,
+  failure:
+    | { readonly message?: string | null; readonly encodedAttributes?: Payload | null | undefined }
+    | null
+    | undefined,
+): Promise<readonly string[]> {
+  const attributes = failure?.encodedAttributes ? await temporal.read(failure.encodedAttributes) : failure;
+  const { message } = (attributes ?? {}) as { readonly message?: unknown };
+  return typeof message === "string" && message !== "" ? [message] : [];
+}
+
+async function beatOf(
+  temporal: Temporal,
+  payload: Payload | undefined,
+): Promise<{
   readonly connected: boolean | undefined;
   readonly problems: readonly string[];
-} {
+}> {
   const none = { connected: undefined, problems: [] };
   if (payload === undefined) return none;
-  const beat: unknown = defaultPayloadConverter.fromPayload(payload);
+  const beat = await temporal.read(payload);
   if (typeof beat !== "object" || beat === null) return none;
   const { connected, problems } = beat as { readonly connected?: unknown; readonly problems?: unknown };
   return {

@@ -54,9 +54,15 @@ export async function startRequest(
     if (!told) settings.onOutage(temporalCause(error));
     told = true;
   };
-  const description = await persist(() => describeRun(temporal, prepared.workflowId), { onOutage });
-  if (!(await persist(() => isSameRequest(temporal, prepared, description), { onOutage }))) throw mismatch(prepared);
-  return { run: { workflowId: prepared.workflowId, firstRunId: firstRunIdOf(description) } };
+  try {
+    const description = await persist(() => describeRun(temporal, prepared.workflowId), { onOutage });
+    if (!(await persist(() => isSameRequest(temporal, prepared, description), { onOutage }))) throw mismatch(prepared);
+    return { run: { workflowId: prepared.workflowId, firstRunId: firstRunIdOf(description) } };
+  } catch (error) {
+    // A run whose key is not here cannot be compared, so its answer is not taken for the answer to this question.
+    if (error instanceof ApprovalError && error.code === "ERR_CONFIG") return { unstarted: error.message };
+    throw error;
+  }
 }
 
 /** The run id, or `undefined` where a closed run holds the id. */

@@ -1,10 +1,12 @@
 /** The connection to Temporal: opened by the first call, shared, and closed when nobody needs it, so that a script can exit. */
 import { Client, Connection } from "@temporalio/client";
 import type { ConnectionOptions } from "@temporalio/client";
+import { dataConverterOf, readPayload } from "../codec/data-converter.ts";
 import type { Config } from "../config.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 
 type TemporalConfig = Config["temporal"];
+type Payload = Parameters<typeof readPayload>[1];
 
 /** One RPC may take this long before it is tried again on what may be another connection. */
 const CALL_MS = 10_000;
@@ -17,6 +19,8 @@ export interface Temporal {
   readonly client: Client;
   /** Runs RPCs under a deadline, by default 10 s. */
   call<T>(work: (client: Client) => Promise<T>, milliseconds?: number): Promise<T>;
+  /** The value in a payload of a raw answer, decrypted. Throws ApprovalError ERR_CONFIG where the key is missing. */
+  read(payload: Payload): Promise<unknown>;
 }
 
 export interface TemporalPool {
@@ -35,7 +39,7 @@ export function createTemporalPool(): TemporalPool {
   const entries = new Map<string, Entry>();
   return {
     async use(config, work) {
-      const key = `${config.address}\n${config.namespace}`;
+      const key = `${config.address}\n${config.namespace}\n${config.payloadKeys.map(({ id }) => id).join()}`;
       const entry = entries.get(key) ?? open(config);
       entries.set(key, entry);
       clearTimeout(entry.lingering);
@@ -59,12 +63,17 @@ export function createTemporalPool(): TemporalPool {
 
 function open(config: TemporalConfig): Entry {
   const connection = connect(config);
-  const client = new Client({ connection, namespace: config.namespace });
+  const client = new Client({
+    connection,
+    namespace: config.namespace,
+    dataConverter: dataConverterOf(config.payloadKeys),
+  });
   const temporal: Temporal = {
     address: config.address,
     namespace: config.namespace,
     client,
     call: (work, milliseconds = CALL_MS) => connection.withDeadline(Date.now() + milliseconds, () => work(client)),
+    read: (payload) => readPayload(config.payloadKeys, payload),
   };
   return { connection, temporal, users: 0, lingering: undefined };
 }

@@ -1,6 +1,7 @@
 /** The connections of a long-running process to Temporal. It waits for a server that is down instead of crashing in a loop. */
 import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
+import { dataConverterOf } from "../codec/data-converter.ts";
 import type { WorkspaceConfig } from "../config.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 import type { Health } from "../health.ts";
@@ -23,7 +24,9 @@ export function installRuntime(log: Log): void {
   const logger = new DefaultLogger("WARN", ({ level, message, meta }) => {
     // The bridge has none on purpose.
     if (message.startsWith("No workflows registered")) return;
-    const fields = { ...(meta as Record<string, unknown>), source: "temporal" };
+    // The SDK adds the whole task in base64 to some errors, where no redaction would see what is in it.
+    const { task: _, taskEncoded: __, ...rest } = (meta ?? {}) as Record<string, unknown>;
+    const fields = { ...rest, source: "temporal" };
     if (level === "ERROR") log.error(fields, message);
     else log.warn(fields, message);
   });
@@ -68,7 +71,11 @@ async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalL
   const native = await NativeConnection.connect(options);
   try {
     const connection = await Connection.connect({ ...options, connectTimeout: CALL_MS });
-    const client = new Client({ connection, namespace: temporal.namespace });
+    const client = new Client({
+      connection,
+      namespace: temporal.namespace,
+      dataConverter: dataConverterOf(temporal.payloadKeys),
+    });
     return {
       native,
       client,

@@ -23,6 +23,7 @@ import { enter, stateOf, textOf, type Carried, type Lifecycle } from "./lifecycl
 import { approvalStateQuery, decidedSignal } from "./messages.ts";
 import { baseOf, finish, recordRequired } from "./record.ts";
 import { checkPermission, createApproval } from "./steps.ts";
+import { requireReadable } from "./unreadable.ts";
 
 /** The settings until a worker has told its own; they only matter to requests that end before that. */
 const UNSETTLED: Settings = {
@@ -37,6 +38,7 @@ const UNSETTLED: Settings = {
  * a cancellation of the workflow withdraws the request and returns `cancelled`.
  */
 export async function requestApproval(request: ApprovalRequest, carried?: Carried): Promise<ApprovalResult> {
+  requireReadable(request, carried);
   const info = workflowInfo();
   let cancelled = false;
   const life: Lifecycle = {

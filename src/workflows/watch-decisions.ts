@@ -24,6 +24,7 @@ import {
   type WatchInput,
 } from "../domain/watch-signals.ts";
 import { connectedSignal, lateSignal, wakeSignal, watchStateQuery } from "./messages.ts";
+import { requireReadable } from "./unreadable.ts";
 import { countWaiting, recordOutcome, streamStep, sweepStep } from "./steps.ts";
 
 /** What continue-as-new hands over. */
@@ -50,6 +51,7 @@ const FIRST_WAKE: Wake = { poll_interval_seconds: 5, use_websocket: true, heartb
 
 /** Watches one workspace until nobody waits there; woken again by signal-with-start. */
 export async function watchDecisions(input: WatchInput, carried?: WatchCarried): Promise<void> {
+  requireReadable(input, carried);
   const info = workflowInfo();
   let wake = carried?.wake ?? FIRST_WAKE;
   let wokenMs = carried?.woken_ms ?? Date.now();
