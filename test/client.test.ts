@@ -22,6 +22,7 @@ import {
 import type { ApprovalRequest, ApprovalResult, Config, RequestOptions, Warning } from "../src/index.ts";
 import { contentHash } from "../src/client/content-hash.ts";
 import { decodeResult } from "../src/client/stored-result.ts";
+import { untilEvent } from "./support/history.ts";
 import { connectStubWorker } from "./support/stub-worker.ts";
 import type { StubWorker } from "./support/stub-worker.ts";
 import { startOwnServer, testTemporal } from "./support/temporal.ts";
@@ -298,6 +299,26 @@ describe("the end of a run", () => {
       workflow_id: handle.workflowId,
       error: `Failed to request approval: the workflow ${handle.workflowId} was terminated (clean-up)`,
     });
+  });
+
+  it("is that of the run which goes on where somebody reset the workflow", async () => {
+    const config = workspace();
+    const handle = await createApprovals(config).start("a", "b");
+    const { workflowId } = handle;
+    const result = handle.result();
+    const { runId } = await temporal.workflow.getHandle(workflowId).describe();
+    // The first run is left waiting, the second one is answered.
+    const served = stub.completeOne(config.taskQueue, (task) => (task.runId === runId ? undefined : approved(workflowId)));
+    const completed = await untilEvent(temporal, workflowId, "workflowTaskCompletedEventAttributes");
+    await temporal.workflowService.resetWorkflowExecution({
+      namespace: "default",
+      workflowExecution: { workflowId, runId },
+      reason: "a test",
+      workflowTaskFinishEventId: completed.eventId ?? null,
+      requestId: randomUUID(),
+    });
+    await served;
+    assert.deepEqual(await result, approved(workflowId));
   });
 
   const BROKEN: readonly unknown[] = [

@@ -1,6 +1,6 @@
 /** Waiting for the end of a run, through outages of Temporal and for as long as it lives. */
 import { setMaxListeners } from "node:events";
-import { isGrpcDeadlineError, WorkflowFailedError } from "@temporalio/client";
+import { isGrpcDeadlineError, TerminatedFailure, WorkflowFailedError } from "@temporalio/client";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import { messageOf } from "../domain/errors.ts";
 import { redact } from "../domain/redact.ts";
@@ -38,7 +38,12 @@ export async function awaitResult(temporal: Temporal, run: RunRef, waiting: Wait
       if (value !== undefined) return decodeResult(value.result, run.workflowId);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof WorkflowFailedError) return resultOfFailure(error, run.workflowId, secrets);
+      if (error instanceof WorkflowFailedError) {
+        const reset = error.cause instanceof TerminatedFailure ? await runAfterReset(temporal, run, signal) : undefined;
+        if (reset === undefined || reset === runId) return resultOfFailure(error, run.workflowId, secrets);
+        runId = reset;
+        continue;
+      }
       const later =
         isWorkflowNotFound(error) && runId !== undefined ? await laterRun(temporal, run, signal) : undefined;
       if (later === undefined || later === runId) {
@@ -78,6 +83,22 @@ async function listen(
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Whoever resets a workflow terminates its run and starts another one, which goes on in its place and has its own end. */
+async function runAfterReset(
+  temporal: Temporal,
+  run: RunRef,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  try {
+    const description = await persist(() => describeRun(temporal, run.workflowId), { signal });
+    const isSame = run.firstRunId === undefined || firstRunIdOf(description) === run.firstRunId;
+    return isSame && description.status.name !== "TERMINATED" ? description.runId : undefined;
+  } catch {
+    signal?.throwIfAborted();
+    return undefined;
   }
 }
 
