@@ -126,7 +126,8 @@ function isOne(
   if ((status === "approved") !== (result["approved"] === true)) report("I2", `${status}, but approved is otherwise`);
   const approvalId = result["approval_id"];
   const standing = own.find((one) => one.id === approvalId);
-  const isOurs = (one: PlatformApproval) => one.decided_by?.startsWith("countersign:") === true;
+  // Whatever the case and the space before it: nobody whose name looks so is a person.
+  const isOurs = (one: PlatformApproval) => /^\s*countersign:/i.test(one.decided_by ?? "");
   if (status === "approved" || status === "denied") {
     if (standing?.status !== status || (standing.decided_by ?? "") !== result["decided_by"]) {
       report("I2", `${status} by ${String(result["decided_by"])}, on the platform ${at(standing)}`);
@@ -180,7 +181,10 @@ function isRecorded(result: Told, lines: readonly Line[], report: Report): void 
   const final = own.filter((line) => !NEVER_FINAL.has(line["outcome"])).map((line) => String(line["outcome"]));
   const wanted = result["audited"] === false ? [] : [FINAL.get(String(result["status"]))];
   if (final.join() !== wanted.join()) report("I4", `its final records are [${final.join()}], not [${wanted.join()}]`);
-  const requested = own.filter((line) => line["outcome"] === "requested").map((line) => line["approval_id"]);
+  // By its workflow, because a reset gives the same request another trace.
+  const requested = lines
+    .filter((line) => line["outcome"] === "requested" && line["workflow_id"] === result["workflow_id"])
+    .map((line) => line["approval_id"]);
   const approvalId = result["approval_id"];
   if (result["audited"] === false) return;
   if (approvalId !== undefined && !requested.includes(approvalId))

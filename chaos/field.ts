@@ -1,5 +1,6 @@
 /** Where one row is played: stacks with their parts as processes to be killed, a driver that keeps book, and the checker at the end. */
 import assert from "node:assert/strict";
+import { setMaxListeners } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,18 +84,21 @@ export class Field {
     this.seed = seed;
     this.long = long;
     this.signal = this.#ender.signal;
+    // Every caller of a row listens to it.
+    setMaxListeners(0, this.signal);
   }
 
   after(clean: () => Promise<unknown>): void {
     this.#cleanups.unshift(clean);
   }
 
-  /** A platform, a workspace, a client; no worker and no bridge unless asked for. */
+  /** A platform, a workspace, a client; no worker and no bridge unless asked for, which then are processes of their own. */
   async stage(options: StackOptions = {}): Promise<Stage> {
-    const stack = await startStack({ worker: false, bridge: false, ...options });
+    const stack = await startStack({ ...options, worker: false, bridge: false });
     this.after(() => stack.stop());
     const stage = newStage(this, stack);
     this.#stages.push(stage);
+    for (const name of ["worker", "bridge"] as const) if (options[name] === true) stage.process(name);
     return stage;
   }
 

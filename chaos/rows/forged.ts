@@ -57,7 +57,7 @@ export const FORGED: readonly Row[] = [
     name: `approved by "${decider}": ${status}, and no grant`,
     async run(field) {
       const stage = await field.stage({ worker: true, bridge: true });
-      const asked = await stage.askAndWait("forged", { timeoutSeconds: 20 });
+      const asked = await stage.askAndWait("forged", { timeoutSeconds: 5 });
       // Not by `decide`: this is no person's decision.
       stage.stack.platform.decide(asked.approval.id, "approved", decider);
       const result = await stage.ends(asked, status);

@@ -135,10 +135,11 @@ async function play(field: Field, plan: Plan): Promise<Figures> {
     await Promise.race([delay(request.afterMs), told]);
     if (!over && request.decision === "withdrawn") await handle.withdraw().catch(() => undefined);
     else if (request.decision === "approved" || request.decision === "denied") {
+      const standing = () =>
+        stage.stack.platform.approvals(stage.stack.workspaceId).filter((one) => one.action === action);
+      while (!over && standing().length === 0) await delay(100);
       // Whatever stands of it by now, be it twice: people decide what they see.
-      for (const seen of stage.stack.platform.approvals(stage.stack.workspaceId)) {
-        if (seen.action === action) stage.decide(seen.id, request.decision, { silent: request.silent });
-      }
+      for (const { id } of standing()) stage.decide(id, request.decision, { silent: request.silent });
     }
     await told;
   };
