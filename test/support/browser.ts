@@ -17,7 +17,7 @@ const FLAGS = [
 ];
 
 /** The browser's path, `undefined` where there is none. CHROMIUM_PATH comes before PATH. */
-export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | undefined {
+function findBrowser(env: NodeJS.ProcessEnv): string | undefined {
   const named = env["CHROMIUM_PATH"];
   if (named) return named;
   const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
@@ -28,16 +28,19 @@ export function findBrowser(env: NodeJS.ProcessEnv = process.env): string | unde
  * What `node:test` takes as `skip`: false where there is a browser, else the reason, which is also told on stderr.
  * With CI=true it is false in any case, so that the tests fail for want of a browser instead of passing without one.
  */
-export function skipWithoutBrowser(): string | false {
-  if (findBrowser() !== undefined || process.env["CI"] === "true") return false;
+export function skipWithoutBrowser(
+  env = process.env,
+  tell = (line: string) => process.stderr.write(line),
+): string | false {
+  if (findBrowser(env) !== undefined || env["CI"] === "true") return false;
   const reason = "no browser found: install chromium or set CHROMIUM_PATH";
-  process.stderr.write(`the page of the inbox is not tested: ${reason}\n`);
+  tell(`the page of the inbox is not tested: ${reason}\n`);
   return reason;
 }
 
 /** Starts the browser with a user folder of its own, new and removed at the end. */
 export async function startBrowser(): Promise<Browser> {
-  const executablePath = findBrowser();
+  const executablePath = findBrowser(process.env);
   if (executablePath === undefined) throw new Error("no browser found: install chromium or set CHROMIUM_PATH");
   return chromium.launch({ executablePath, args: FLAGS });
 }
