@@ -88,6 +88,16 @@ test("lists the newest 50 of the workspace, newest first", async (t) => {
   assert.deepEqual((await inbox.call("GET", "/workspaces/unheard-of/approvals", ALICE)).body, []);
 });
 
+test("lists beside the newest 50 the 150 decided last, for those who were away", async (t) => {
+  let time = 0;
+  const inbox = await open(t, { now: () => ++time });
+  const ids: string[] = [];
+  for (let n = 0; n < 60; n++) ids.push(await inbox.create({ action: `act ${n}` }));
+  for (const n of [7, 3]) await inbox.decide(ids[n] as string, ALICE, { decision: "approved" });
+  const places = (await inbox.list()).map(({ id }) => ids.indexOf(id));
+  assert.deepEqual(places, [...Array.from({ length: 50 }, (_, n) => 59 - n), 7, 3]);
+});
+
 test("answers ?ids= with exactly those of the workspace, however old", async (t) => {
   const inbox = await open(t);
   const oldest = await inbox.create({ action: "oldest" });

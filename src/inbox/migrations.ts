@@ -31,6 +31,7 @@ const STEPS: readonly (readonly string[])[] = [
     "create index on countersign.approvals (coalesce(expires_at, 'infinity'), seq) where status = 'pending'",
     "create index on countersign.approvals (workspace_id) where status = 'pending'",
     "create index on countersign.approvals (decided_at desc, seq desc) where status <> 'pending'",
+    "create index on countersign.approvals (workspace_id, decided_at desc, seq desc) where status <> 'pending'",
     "create unique index on countersign.approvals (workspace_id, idempotency_key) where idempotency_key is not null",
     // Only hashes: whoever reads the database can use none of them. SHA-256 as hex.
     `create table countersign.tokens (

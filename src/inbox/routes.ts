@@ -15,6 +15,11 @@ export const MAX_PENDING = 1000;
 /** Approvals that `?ids=` may name, and a page may have. */
 export const MAX_IDS = 200;
 const LIST_LIMIT = 50;
+/**
+ * What the platform's list tells here beyond its newest 50: a bridge that was away learns from it what was decided meanwhile,
+ * and would else miss the decision of an older approval.
+ */
+const DECIDED_LAST = 150;
 const RETRY_AFTER_SECONDS = 10;
 const STATUSES: readonly StatusFilter[] = ["pending", "approved", "denied", "decided"];
 
@@ -37,6 +42,8 @@ export interface RouteParts {
 interface InWorkspace {
   readonly Params: { readonly id: string };
 }
+
+type ListQuery = Omit<Parameters<ApprovalStore["list"]>[0], "workspaceId">;
 
 interface OfApproval {
   readonly Params: { readonly id: string; readonly approvalId: string };
@@ -86,8 +93,9 @@ export function addRoutes(app: FastifyInstance, { store, callers, log, now }: Ro
   app.get<Listed>("/workspaces/:id/approvals", { onRequest: inWorkspace }, async (request, reply) => {
     const workspaceId = request.params.id;
     const query = listQuery(request.query);
-    if (isRefusal(query)) return refuse(reply, query);
+    if (query !== "platform" && isRefusal(query)) return refuse(reply, query);
     if (!isId(workspaceId)) return [];
+    if (query === "platform") return (await store.listRecent(workspaceId, LIST_LIMIT, DECIDED_LAST)).map(listItem);
     const { approvals, next } = await store.list({ workspaceId, ...query });
     if (next !== undefined) reply.header("x-next-cursor", cursorOf(next));
     return approvals.map(listItem);
@@ -149,9 +157,10 @@ function repeatOf(request: FastifyRequest, asked: Approval): Repeat | Refusal | 
   return { key, bodySha256: createHash("sha256").update(said).digest("hex") };
 }
 
-/** The query of a list: none of its parts means the platform's own list, the newest 50. */
-function listQuery(query: Listed["Querystring"]): Omit<Parameters<ApprovalStore["list"]>[0], "workspaceId"> | Refusal {
+/** The query of a list; without any part of ours it is the platform's own. */
+function listQuery(query: Listed["Querystring"]): ListQuery | "platform" | Refusal {
   const { ids: named, status, limit, cursor } = query;
+  if ([named, status, limit, cursor].every((part) => part === undefined)) return "platform";
   const problem = (error: string): Refusal => ({ status: 400, error });
   const ids =
     named === undefined

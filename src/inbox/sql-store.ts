@@ -94,6 +94,16 @@ export function createSqlStore(sql: Sql): ApprovalStore {
       return pageOf(rows, limit, ({ seq }) => [null, seq]);
     },
 
+    async listRecent(workspaceId, newest, decidedLast) {
+      const seqs = "select seq from countersign.approvals where workspace_id = $1";
+      const rows = await select(
+        `where seq in (${seqs} order by seq desc limit $2)
+          or seq in (${seqs} and status <> 'pending' order by decided_at desc, seq desc limit $3) order by seq desc`,
+        [workspaceId, newest, decidedLast],
+      );
+      return rows.map(approvalOf);
+    },
+
     async get(workspaceId, approvalId) {
       if (!isStorable(approvalId)) return undefined;
       const [row] = await select("where workspace_id = $1 and id = $2", [workspaceId, approvalId]);

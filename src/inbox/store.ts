@@ -73,6 +73,8 @@ export interface ApprovalStore {
     readonly limit: number;
     readonly after?: Position | undefined;
   }): Promise<Page>;
+  /** Of one workspace, the newest ones and those decided last, each at most so many. */
+  listRecent(workspaceId: string, newest: number, decidedLast: number): Promise<readonly Approval[]>;
   get(workspaceId: string, approvalId: string): Promise<Approval | undefined>;
   /** Of any workspace, in no order; unknown ones left out. */
   getMany(ids: readonly string[]): Promise<readonly Approval[]>;
