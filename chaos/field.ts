@@ -13,8 +13,11 @@ import type { PlatformApproval } from "../test/support/platform-store.ts";
 import { startProcess, type PartProcess } from "../test/support/processes.ts";
 import { startStack, type Stack, type StackOptions } from "../test/support/stack.ts";
 import { startOwnServer } from "../test/support/temporal.ts";
+import { until } from "../test/support/until.ts";
 import { violations, type Told } from "./checker.ts";
 import { gather } from "./evidence.ts";
+
+const PATIENCE_MS = 120_000;
 
 export interface Asked {
   readonly handle: ApprovalHandle;
@@ -161,14 +164,15 @@ function newStage(field: Field, stack: Stack): Stage {
     async ask(action, options) {
       const started = await stage.start(action, options);
       const { workflowId } = started.handle;
-      const approval = await stack.platform.nextApproval(stack.workspaceId, (one) =>
-        one.task_id.startsWith(`${workflowId}#`),
-      );
+      // A request's creation may be the third in a row of things that die: the row's own limit is limit enough.
+      const own = () =>
+        stack.platform.approvals(stack.workspaceId).find((one) => one.task_id.startsWith(`${workflowId}#`));
+      const approval = await until(`the approval of ${workflowId}`, own, PATIENCE_MS);
       return { ...started, approval };
     },
     async askAndWait(action, options) {
       const one = await stage.ask(action, options);
-      await untilEvent(stack.temporal, one.handle.workflowId, "timerStartedEventAttributes");
+      await untilEvent(stack.temporal, one.handle.workflowId, "timerStartedEventAttributes", PATIENCE_MS);
       return one;
     },
     decide(one, decision = "approved", { by = "ana", silent = false, decidedAt } = {}) {

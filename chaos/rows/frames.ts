@@ -84,7 +84,7 @@ async function flood(field: Field, seconds: number): Promise<Figures> {
   await stage.grants(asked);
   const decision_ms = Math.round(performance.now() - decidedAt);
   const rss_growth_mb = memoryMb(bridge.pid) - before;
-  assert.ok(rss_growth_mb < GROWTH_MB * 2, `${rss_growth_mb} MB`);
+  assert.ok(rss_growth_mb < GROWTH_MB, `${rss_growth_mb} MB`);
   return { seconds, per_second, decision_ms, rss_growth_mb };
 }
 

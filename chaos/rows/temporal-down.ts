@@ -8,7 +8,7 @@ import { freePort } from "../../src/dev-server/free-port.ts";
 import { untilWatch } from "../../test/support/history.ts";
 import { until } from "../../test/support/until.ts";
 import type { Field, OwnTemporal, Stage } from "../field.ts";
-import type { Row } from "../row.ts";
+import type { Figures, Row } from "../row.ts";
 
 async function onOwnServer(field: Field): Promise<{ temporal: OwnTemporal; stage: Stage }> {
   const temporal = await field.temporal();
@@ -40,6 +40,39 @@ async function decidedInOutage(field: Field, downMs: number) {
   return { after_up_ms };
 }
 
+/** Requests start and are decided while the server dies again and again. */
+async function underKills(field: Field, requests: number, kills: number): Promise<Figures> {
+  const temporal = await field.temporal();
+  const stage = await field.stage({ env: { TEMPORAL_ADDRESS: temporal.address }, platform: { listLimit: 10_000 } });
+  stage.allow(120_000);
+  await streaming(stage);
+  let next = 0;
+  const lane = async () => {
+    for (let n = next++; n < requests; n = next++) {
+      const started = await stage.start(`request ${n}`, { timeoutSeconds: 300 });
+      const { workflowId } = started.handle;
+      const own = () =>
+        stage.stack.platform.approvals(stage.stack.workspaceId).find((one) => one.task_id.startsWith(`${workflowId}#`));
+      const approval = await until(`the approval of request ${n}`, own, 120_000);
+      await stage.grants({ ...started, approval });
+    }
+  };
+  const asked = Promise.all(Array.from({ length: Math.min(30, requests / 2) }, lane));
+  asked.catch(() => {});
+  for (let kill = 1; kill <= kills; kill++) {
+    // In the middle of the work, wherever that is by then.
+    await until(`share ${kill} of the requests`, () => next >= (requests * kill) / (kills + 1), 120_000);
+    await temporal.kill();
+    await delay(1_000);
+    await temporal.start();
+    stage.up();
+  }
+  await asked;
+  const { length } = stage.stack.platform.approvals(stage.stack.workspaceId);
+  assert.equal(length, requests, "approvals on the platform");
+  return { requests, kills, approvals: length };
+}
+
 /** A worker with a wrong setting says what is wrong, and does not end; put right it does its work. */
 async function wrongSetting(field: Field, env: NodeJS.ProcessEnv, says: RegExp): Promise<void> {
   const stage = await field.stage({ bridge: true });
@@ -68,6 +101,20 @@ export const TEMPORAL_DOWN: readonly Row[] = [
     longOnly: true,
     limitMs: 120_000,
     run: (field) => decidedInOutage(field, 30_000),
+  },
+  {
+    row: 16,
+    name: "60 requests under 2 SIGKILLs of Temporal",
+    limitMs: 150_000,
+    run: (field) => underKills(field, 60, 2),
+  },
+  {
+    row: 16,
+    name: "600 requests under 4 SIGKILLs of Temporal",
+    alone: true,
+    longOnly: true,
+    limitMs: 600_000,
+    run: (field) => underKills(field, 600, 4),
   },
   {
     row: 17,
