@@ -1,4 +1,5 @@
 /** What is wrong right now with the parts of one process: the platform, the socket, the audit log, Temporal. */
+import { redact } from "./domain/redact.ts";
 import type { Log } from "./log.ts";
 
 export interface Health {
@@ -8,11 +9,15 @@ export interface Health {
   problems(): string[];
 }
 
-/** A health that logs every change once: a new or another problem as a warning, its end as information. */
-export function createHealth(log: Pick<Log, "info" | "warn">): Health {
+/**
+ * A health that logs every change once: a new or another problem as a warning, its end as information.
+ * Problems are told to Temporal and to people, so they are redacted; `secrets` are exact values beside what looks like one.
+ */
+export function createHealth(log: Pick<Log, "info" | "warn">, secrets: readonly string[] = []): Health {
   const current = new Map<string, string>();
   return {
-    set(part, problem) {
+    set(part, told) {
+      const problem = told === undefined ? undefined : redact(told, secrets);
       if (current.get(part) === problem) return;
       if (problem === undefined) {
         current.delete(part);

@@ -10,6 +10,7 @@ import { messageOf } from "./domain/errors.ts";
 import { createHealth, type Health } from "./health.ts";
 import { pause } from "./activities/pause.ts";
 import type { ProcessOptions } from "./process/options.ts";
+import { redactFailures } from "./process/redact-failures.ts";
 import { serve } from "./process/serve.ts";
 import { installRuntime, linkTemporal, type TemporalLink } from "./process/temporal-link.ts";
 
@@ -29,7 +30,7 @@ export interface WorkerOptions extends ProcessOptions {
  */
 export async function runWorker(config: WorkspaceConfig, options: WorkerOptions): Promise<void> {
   const { log } = options;
-  const health = createHealth(log);
+  const health = createHealth(log, config.secrets);
   const audit = openAuditLog({
     path: config.audit.path,
     required: config.audit.required,
@@ -76,6 +77,7 @@ async function run(
         taskQueue: config.taskQueue,
         workflowBundle: { codePath: BUNDLE },
         activities,
+        interceptors: { activity: [redactFailures(config.secrets)] },
         maxCachedWorkflows,
         identity,
         shutdownGraceTime: "5s",

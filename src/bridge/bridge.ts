@@ -10,6 +10,7 @@ import { createHealth } from "../health.ts";
 import { createPlatform } from "../platform/http.ts";
 import { socketUrl } from "../platform/socket.ts";
 import { tokenFrom } from "../platform/token.ts";
+import { redactFailures } from "../process/redact-failures.ts";
 import { serve } from "../process/serve.ts";
 import { installRuntime, linkTemporal, type TemporalLink } from "../process/temporal-link.ts";
 import type { ProcessOptions } from "../process/options.ts";
@@ -19,7 +20,7 @@ const RESTART_MS = 2_000;
 
 /** Runs until `signal` fires. Waits, with backoff, while Temporal is down. Throws ERR_CONFIG where Temporal's settings cannot work. */
 export async function runBridge(config: WorkspaceConfig, { signal, log, onReady }: ProcessOptions): Promise<void> {
-  const health = createHealth(log);
+  const health = createHealth(log, config.secrets);
   installRuntime(log);
   const token = tokenFrom(config.platform);
   const { url, origin, orgId } = config.platform;
@@ -64,6 +65,7 @@ export async function runBridge(config: WorkspaceConfig, { signal, log, onReady 
         }),
         taskQueue: config.bridgeTaskQueue,
         activities: { streamDecisions },
+        interceptors: { activity: [redactFailures(config.secrets)] },
         maxConcurrentActivityTaskExecutions: config.maxStreams,
         shutdownGraceTime: "5s",
         shutdownForceTime: "8s",

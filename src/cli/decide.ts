@@ -4,13 +4,13 @@ import type { Command } from "commander";
 import { ApprovalError } from "../domain/errors.ts";
 import { AUTO_EXPIRED, isOwnDecider } from "../domain/names.ts";
 import type { ListItem } from "../domain/platform-port.ts";
-import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { printJson } from "./print-result.ts";
 import { approvalIdOf, findItem, isWorkflowId } from "./resolve-id.ts";
 import { requireReviewer, setUp } from "./setup.ts";
+import { shown } from "./shown.ts";
 
 interface DecideFlags {
   readonly as?: string;
@@ -101,7 +101,7 @@ function report(
     item === undefined
       ? `${verb}: ${approvalId}`
       : `Already ${stands}${decidedBy === "" ? "" : ` by ${decidedBy}`}: ${approvalId}`;
-  io.out(coloured(visible(text), stands === decision ? "green" : "yellow", io.colour.out));
+  io.out(coloured(shown(io, text), stands === decision ? "green" : "yellow", io.colour.out));
 }
 
 function loginName(): string {

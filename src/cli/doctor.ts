@@ -6,7 +6,6 @@ import type { Temporal } from "../client/temporal-pool.ts";
 import { loadConfig, requireWorkspace } from "../config.ts";
 import type { Config, WorkspaceConfig } from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
-import { visible } from "../domain/text.ts";
 import { tokenFrom } from "../platform/token.ts";
 import { coloured } from "./colour.ts";
 import { failed, failureOf, notChecked, ok, runCheck, warning } from "./doctor-checks.ts";
@@ -16,6 +15,7 @@ import { checkBridgeHealth, checkServer, checkWorkerHealth, pollersFinding, poll
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { printJson } from "./print-result.ts";
+import { shown } from "./shown.ts";
 
 const CONFIGURATION = "configuration";
 const COLOURS = { ok: "green", warning: "yellow", failed: "red" } as const;
@@ -142,6 +142,6 @@ async function checkReviewer({ reviewer }: Config): Promise<Finding> {
 
 function print(io: Io, { name, status, detail, remedy }: Check): void {
   const mark = coloured(status.padEnd(7), COLOURS[status], io.colour.out);
-  io.out(`${mark}  ${name.padEnd(13)}  ${visible(detail)}`);
-  if (remedy !== undefined) io.out(`${" ".repeat(24)}${visible(remedy)}`);
+  io.out(`${mark}  ${name.padEnd(13)}  ${shown(io, detail)}`);
+  if (remedy !== undefined) io.out(`${" ".repeat(24)}${shown(io, remedy)}`);
 }

@@ -4,13 +4,13 @@ import { listRunning } from "../client/list-running.ts";
 import type { RunningApproval } from "../client/list-running.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ListItem } from "../domain/platform-port.ts";
-import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
 import type { Io } from "./io.ts";
 import { printJson } from "./print-result.ts";
 import { workflowOf } from "./resolve-id.ts";
 import { note, requestIdOf, setUp } from "./setup.ts";
 import type { Setup } from "./setup.ts";
+import { shown } from "./shown.ts";
 import { shortened, table } from "./table.ts";
 
 // A long action must not push the ids out of sight, which are there to be copied.
@@ -55,10 +55,10 @@ async function list(io: Io, json: boolean): Promise<void> {
   if (json) return printJson(io, entries);
   if (entries.length === 0) return io.err(`Nothing waits for a decision in workspace ${workspaceId}.`);
   const rows = entries.map((entry) => [
-    visible(entry.approval_id ?? "-"),
+    shown(io, entry.approval_id ?? "-"),
     ageOf(entry.since),
-    shortened(visible(entry.summary ?? (entry.workflow_id === undefined ? "(not one of ours)" : "-")), WIDEST_ACTION),
-    visible(entry.workflow_id ?? "-"),
+    shortened(shown(io, entry.summary ?? (entry.workflow_id === undefined ? "(not one of ours)" : "-")), WIDEST_ACTION),
+    shown(io, entry.workflow_id ?? "-"),
   ]);
   const [head, ...body] = table([["APPROVAL", "AGE", "ACTION", "WORKFLOW"], ...rows]);
   io.out([coloured(head ?? "", "bold", io.colour.out), ...body].join("\n"));

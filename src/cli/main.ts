@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
-import { visible } from "../domain/text.ts";
 import * as audit from "./audit.ts";
 import * as bridge from "./bridge.ts";
 import { coloured } from "./colour.ts";
@@ -15,6 +14,7 @@ import type { Io } from "./io.ts";
 import * as list from "./list.ts";
 import * as request from "./request.ts";
 import * as show from "./show.ts";
+import { shown } from "./shown.ts";
 import * as up from "./up.ts";
 import * as withdraw from "./withdraw.ts";
 import * as worker from "./worker.ts";
@@ -47,7 +47,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   } catch (error) {
     // Commander has printed its own already, and throws for --help and --version too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.misuse;
-    io.err(coloured(`countersign: ${visible(messageOf(error))}`, "red", io.colour.err));
+    io.err(coloured(`countersign: ${shown(io, messageOf(error))}`, "red", io.colour.err));
     return error instanceof ApprovalError ? exitCodeOfError(error.code) : EXIT.failure;
   }
 }

@@ -1,12 +1,12 @@
 /** What `countersign worker` and `countersign bridge` share: settings, the line at the start, signals, the exit code. */
 import { loadConfig, requireWorkspace } from "../config.ts";
 import type { WorkspaceConfig } from "../config.ts";
-import { visible } from "../domain/text.ts";
 import { createLogger } from "../log.ts";
 import type { ProcessOptions } from "../process/options.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { note } from "./setup.ts";
+import { shown } from "./shown.ts";
 import { listenForStop } from "./stop-signals.ts";
 
 export interface Service {
@@ -25,7 +25,7 @@ const DRAIN_LIMIT_MS = 10_000;
  */
 export async function runService(io: Io, service: Service): Promise<void> {
   const config = requireWorkspace(loadConfig(io.env, { require: ["workspace"] }));
-  io.err(visible(startLine(service, config)));
+  io.err(shown(io, startLine(service, config)));
   for (const warning of config.warnings) note(io, warning);
   const stop = listenForStop(io, service.name, DRAIN_LIMIT_MS);
   try {

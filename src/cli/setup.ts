@@ -10,9 +10,9 @@ import type { RunRef } from "../client/run.ts";
 import type { Temporal } from "../client/temporal-pool.ts";
 import { createPlatform } from "../platform/http.ts";
 import { tokenFrom } from "../platform/token.ts";
-import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
 import type { Io } from "./io.ts";
+import { shown } from "./shown.ts";
 
 const NO_WORKER_AFTER_MS = 5_000;
 
@@ -60,7 +60,7 @@ export function requireReviewer(config: WorkspaceConfig): void {
 
 /** A remark on stderr. */
 export function note(io: Io, text: string): void {
-  io.err(coloured(`countersign: ${visible(text)}`, "yellow", io.colour.err));
+  io.err(coloured(`countersign: ${shown(io, text)}`, "yellow", io.colour.err));
 }
 
 export function requestIdOf(workflowId: string, config: WorkspaceConfig): string {

@@ -7,14 +7,18 @@ import { APPROVAL_MEMO } from "../domain/names.ts";
 import { modelLine } from "../domain/outcome.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import type { ListItem } from "../domain/platform-port.ts";
+import { withoutSecretsJson } from "../domain/redact-json.ts";
+import { withoutSecrets } from "../domain/redact.ts";
+import type { Json } from "../domain/request.ts";
 import type { ApprovalState } from "../domain/state.ts";
 import { visible } from "../domain/text.ts";
 import { coloured } from "./colour.ts";
 import type { Io } from "./io.ts";
-import { printJson } from "./print-result.ts";
+import { printExactJson } from "./print-result.ts";
 import { findItem, notFoundOr, requireWorkflowId } from "./resolve-id.ts";
 import { note, requestIdOf, setUp } from "./setup.ts";
 import type { Setup } from "./setup.ts";
+import { knownSecrets, shown, shownJson } from "./shown.ts";
 
 interface Picture {
   readonly workflow_id: string;
@@ -25,7 +29,7 @@ interface Picture {
   readonly started_at: string;
   readonly closed_at?: string;
   readonly approval_id?: string;
-  /** The input as the agent gave it. */
+  /** The input as the agent gave it: whoever decides must see exactly what will be done. Only secrets of this environment are taken out. */
   readonly request?: unknown;
   /** What the workflow says about itself; absent where no worker answers. */
   readonly state?: ApprovalState;
@@ -54,8 +58,10 @@ async function show(io: Io, id: string, json: boolean): Promise<void> {
   const setup = setUp(io);
   const workflowId = await requireWorkflowId(setup, id);
   const picture = await pictureOf(setup, workflowId, workflowId === id ? undefined : id, (text) => note(io, text));
-  if (json) printJson(io, picture);
-  else print(io, picture);
+  if (!json) return print(io, picture);
+  const request = withoutSecretsJson((picture.request ?? null) as Json, knownSecrets(io));
+  const rest = shownJson(io, picture) as { readonly [key: string]: Json };
+  printExactJson(io, picture.request === undefined ? rest : { ...rest, request });
 }
 
 async function pictureOf(
@@ -106,6 +112,9 @@ function approvalIdIn(
   return state?.approval_id ?? (result !== undefined && "approval_id" in result ? result.approval_id : undefined);
 }
 
+/** What the decision is about. */
+const EXACT: ReadonlySet<string> = new Set(["Action", "Reason", "Context"]);
+
 function print(io: Io, picture: Picture): void {
   const { request, state, platform, result } = picture;
   const { action, reason, context } = (typeof request === "object" && request !== null ? request : {}) as Record<
@@ -128,8 +137,9 @@ function print(io: Io, picture: Picture): void {
   ];
   for (const [name, value] of facts) {
     if (value === undefined || value === null || value === "") continue;
-    const text = visible(typeof value === "string" ? value : JSON.stringify(value));
-    io.out(`${coloured(name.padEnd(9), "dim", io.colour.out)} ${text}`);
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    const line = EXACT.has(name) ? visible(withoutSecrets(text, knownSecrets(io))) : shown(io, text);
+    io.out(`${coloured(name.padEnd(9), "dim", io.colour.out)} ${line}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Which Temporal failures pass by themselves, and how they are told. */
 import { isGrpcServiceError, WorkflowNotFoundError } from "@temporalio/client";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
+import { redact } from "../domain/redact.ts";
 
 // https://grpc.io/docs/guides/status-codes: these name a request that will be refused again.
 const LASTING = new Set([
@@ -30,7 +31,7 @@ export function temporalCause(error: unknown): string {
 /** An ApprovalError ERR_TEMPORAL_UNREACHABLE or ERR_TEMPORAL_REFUSED; an ApprovalError stays what it is. */
 export function temporalError(tried: string, address: string, error: unknown): ApprovalError {
   if (error instanceof ApprovalError) return error;
-  const cause = temporalCause(error);
+  const cause = redact(temporalCause(error));
   return isOutage(error)
     ? new ApprovalError(
         "ERR_TEMPORAL_UNREACHABLE",

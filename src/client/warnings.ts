@@ -1,4 +1,5 @@
 /** Warnings of the client: nothing has failed yet, but a person should know why it takes long. */
+import { redact } from "../domain/redact.ts";
 import { hasWorker } from "./has-worker.ts";
 import type { Temporal } from "./temporal-pool.ts";
 
@@ -38,6 +39,6 @@ export function warnWithoutWorker(temporal: Temporal, taskQueue: string, afterMs
 export function outageWarning(address: string, workflowId: string, cause: string): Warning {
   return {
     code: "COUNTERSIGN_TEMPORAL_LOST",
-    message: `Temporal at ${address} does not answer (${cause}). Still waiting for ${workflowId}, which goes on without us.`,
+    message: `Temporal at ${address} does not answer (${redact(cause)}). Still waiting for ${workflowId}, which goes on without us.`,
   };
 }

@@ -1,5 +1,5 @@
 /** Redaction of nested values: logs, audit extras, payloads that are shown. */
-import { redact, REDACTED } from "./redact.ts";
+import { redact, REDACTED, withoutSecrets } from "./redact.ts";
 import type { Json } from "./request.ts";
 
 /** Keys whose value is a secret whatever it looks like. Compared in lower case without `-`, `_` and spaces, at the key's end. */
@@ -27,6 +27,20 @@ export function redactJson(value: unknown, secrets: readonly string[] = [], dept
         redact(key, secrets),
         isSecretKey(key) && tells(item) ? REDACTED : redactJson(item, secrets, depth + 1),
       ]),
+  );
+}
+
+/** The JSON value with the exact values of known secrets taken out of its strings and keys, and otherwise as it is. */
+export function withoutSecretsJson(value: Json, secrets: readonly string[]): Json {
+  if (secrets.length === 0 || value === null || typeof value !== "object") {
+    return typeof value === "string" ? withoutSecrets(value, secrets) : value;
+  }
+  if (Array.isArray(value)) return value.map((item: Json) => withoutSecretsJson(item, secrets));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, Json]) => [
+      withoutSecrets(key, secrets),
+      withoutSecretsJson(item, secrets),
+    ]),
   );
 }
 

@@ -1,7 +1,7 @@
 /**
  * Secrets out of text before it is stored or shown: audit log, logs, error texts, Temporal's UI.
  * Three layers: exact values of known secrets, values after a telling name, and shapes of well-known tokens.
- * The platform alone gets the exact text, because a person must see what will be done.
+ * The platform, and `countersign show`, give the exact text, because a person must see what will be done.
  */
 import { SHAPES, VALUES, type Rule } from "./redact-rules.ts";
 
@@ -12,6 +12,11 @@ export const REDACT_LIMIT = 256 * 1024;
 
 /** A known secret shorter than this would blacken ordinary words, and is left to the other layers. */
 const SHORTEST_SECRET = 4;
+
+/** The text without the exact values of known secrets, and otherwise as it is: for people who must see exactly what will be done. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return variantsOf(secrets).reduce(withoutExact, text);
+}
 
 /**
  * The text with every secret replaced by `***REDACTED***`. Takes linear time, and changes nothing when applied again.

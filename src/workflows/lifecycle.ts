@@ -1,7 +1,6 @@
 /** What one approval carries through its steps. */
 import { setCurrentDetails } from "@temporalio/workflow";
 import type { HintBox } from "../domain/hints.ts";
-import { summaryText } from "../domain/text.ts";
 import type { ApprovalResult } from "../domain/outcome.ts";
 import type { Settings } from "../domain/ports.ts";
 import type { ApprovalRequest } from "../domain/request.ts";
@@ -54,10 +53,10 @@ export function stateOf(life: Lifecycle): ApprovalState {
   };
 }
 
-/** Moves to a step and tells the Temporal UI, at no event and no Action. */
+/** Moves to a step and tells the Temporal UI, at no event and no Action. What is asked stands in its summary, redacted by whoever knows the secrets. */
 export function enter(life: Lifecycle, step: Lifecycle["step"]): void {
   life.step = step;
-  const lines = [`**${life.status ?? step}**: ${summaryText(life.action)}`];
+  const lines = [`**${life.status ?? step}**`];
   if (life.approval_id !== undefined) lines.push(`Approval: \`${life.approval_id}\``);
   if (life.deadline_ms !== undefined) lines.push(`Deadline: ${new Date(life.deadline_ms).toISOString()}`);
   if (step === "waiting") {
