@@ -393,7 +393,7 @@ describe("the writer", () => {
     const first = (await readFile(path)).indexOf("\n") + 1;
     // The line of "edge" then starts exactly one mebibyte before the end.
     const filler = TAIL_BYTES - (size - first);
-    await appendFile(path, `${"x".repeat(filler - 1)}\n`);
+    await appendFile(path, `"${"x".repeat(filler - 3)}"\n`);
     for (const writer of [log, open()]) {
       assert.deepEqual(await writer.append(recordOf("edge", "again")), { recorded: true, outcome: "requested" });
     }

@@ -34,6 +34,13 @@ export interface Head {
   readonly file: number;
 }
 
+/** A whole line behind our records that is no JSON: torn by one process, and ended by another that came in between. */
+export interface BrokenLine {
+  readonly at: number;
+  /** Without its newline. */
+  readonly bytes: Buffer;
+}
+
 export interface TailIndex {
   /** Brings the index up to the file's end. */
   refresh(file: FileHandle): Promise<Tail>;
@@ -41,6 +48,8 @@ export interface TailIndex {
   outcomeOf(eventId: string): string | undefined;
   /** The lines that no later line names, oldest first; those of an earlier file as long as nothing here names them. */
   heads(): readonly Head[];
+  /** Hands over the broken lines seen since the last call. */
+  takeBroken(): readonly BrokenLine[];
   /** The newest line of this writer, in whichever file. */
   own(): OwnLine | undefined;
   /** As in `OwnLine`. */
@@ -69,6 +78,9 @@ export function createTailIndex(writerId: string): TailIndex {
   const entries = new Map<string, { readonly outcome: string; readonly at: number }>();
   const heads = new Map<string, Head & { readonly isForeign: boolean }>();
   let own: OwnLine | undefined;
+  let broken: BrokenLine[] = [];
+  /** Whether one of our records stands before, in this file. */
+  let isOurs = false;
 
   async function isContinued(file: FileHandle, stat: { dev: number; ino: number }): Promise<boolean> {
     if (identity !== `${stat.dev}:${stat.ino}`) return false;
@@ -78,22 +90,33 @@ export function createTailIndex(writerId: string): TailIndex {
     return bytesRead === 1 && buffer[0] === NEWLINE;
   }
 
+  /** Lines by others than us name nothing: the last of them stands for all. */
+  function takeForeign(text: string): void {
+    for (const head of heads.values()) if (head.isForeign) heads.delete(head.hash);
+    const hash = sha256(text);
+    heads.set(hash, { hash, file: files, isForeign: true });
+  }
+
   function take(bytes: Buffer, at: number): void {
     const text = bytes.toString("utf8", 0, bytes.length - 1);
     // A torn tail that was blanked out.
     if (text.trim() === "") return;
     const line = parse(text);
+    if (line === undefined) {
+      // What stands before our records is not ours to mend.
+      if (isOurs) broken.push({ at, bytes: Buffer.from(bytes.subarray(0, -1)) });
+      else takeForeign(text);
+      return;
+    }
     const { event_id, outcome, hash, seq } = line;
     if (typeof event_id === "string" && typeof outcome === "string" && !entries.has(event_id)) {
       entries.set(event_id, { outcome, at });
     }
     if (!isHash(hash)) {
-      // Lines by others than us name nothing: the last of them stands for all.
-      for (const head of heads.values()) if (head.isForeign) heads.delete(head.hash);
-      const own = sha256(text);
-      heads.set(own, { hash: own, file: files, isForeign: true });
+      takeForeign(text);
       return;
     }
+    isOurs = true;
     for (const named of [line.prev_hash, ...listOf(line.file_prev), ...listOf(line.rotated_from)]) {
       if (isHash(named)) heads.delete(named);
     }
@@ -109,6 +132,8 @@ export function createTailIndex(writerId: string): TailIndex {
         end = 0;
         files++;
         entries.clear();
+        broken = [];
+        isOurs = false;
       }
       const floor = stat.size - TAIL_BYTES;
       // One byte early: a line that starts exactly at the floor shows by the newline before it.
@@ -129,6 +154,11 @@ export function createTailIndex(writerId: string): TailIndex {
     },
     outcomeOf: (eventId) => entries.get(eventId)?.outcome,
     heads: () => [...heads.values()],
+    takeBroken() {
+      const taken = broken;
+      broken = [];
+      return taken;
+    },
     own: () => own,
     file: () => files,
     end: () => end,
@@ -156,12 +186,12 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** A torn or foreign line has no fields. */
-function parse(text: string): Line {
+/** What is JSON and no object has no fields; `undefined` for what is no JSON. */
+function parse(text: string): Line | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? value : {};
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -55,7 +55,7 @@ async function blankOut(path: string, log: FileHandle, fragment: Buffer, at: num
   const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const [here, there] = [await log.stat(), await file.stat()];
-    const isSame = here.ino === there.ino && here.dev === there.dev && there.size === at + fragment.length;
+    const isSame = here.ino === there.ino && here.dev === there.dev && there.size >= at + fragment.length;
     if (!isSame || !(await readFrom(file, at, fragment.length)).equals(fragment)) return;
     await file.write(Buffer.alloc(fragment.length, " "), 0, fragment.length, at);
   } finally {

@@ -40,6 +40,7 @@ class LogCheck {
   readonly #torn = new Map<string, Place>();
   #records = 0;
   #unchained = 0;
+  #recovered = 0;
   #isFromTheStart = false;
   #head: { readonly hash: string; readonly count: number } | undefined;
   #isHeadFound = false;
@@ -75,9 +76,7 @@ class LogCheck {
       this.#takeLine(line, { file, line: number, byte, fileIndex, ordinal: this.#records + 1 }, start);
     });
     if (tornBytes > 0) {
-      this.#findings.notes.push(
-        `${file} ends with ${tornBytes} bytes of a line that was not finished; the next start mends it`,
-      );
+      this.#findings.notes.push(`${file} ends with ${tornBytes} bytes of a line that was not finished`);
     }
     this.#files[fileIndex] = {
       ...facts,
@@ -102,6 +101,7 @@ class LogCheck {
     if (this.#unchained > 0) {
       findings.notes.push(`${this.#unchained} lines before the first chained record are not protected by anything`);
     }
+    if (this.#recovered > 0) findings.notes.push(`${this.#recovered} torn lines were set aside (audit.recovered)`);
     if (this.#ledger.unverifiedGrants > 0) {
       findings.notes.push(
         `${this.#ledger.unverifiedGrants} grants rest on an authenticated socket alone (verified: false)`,
@@ -148,7 +148,10 @@ class LogCheck {
     this.#checkpoints.take(hash, spot.fileIndex, spot.byte + line.length + 1);
     this.#head = { hash, count: this.#records };
     if (hash === this.#options.head?.hash && this.#records === this.#options.head.count) this.#isHeadFound = true;
-    if (fields["action"] === "audit.recovered") this.#torn.delete(String(fields["torn_sha256"]));
+    if (fields["action"] === "audit.recovered") {
+      this.#recovered++;
+      this.#torn.delete(String(fields["torn_sha256"]));
+    }
     this.#ledger.take(fields, fileStart + spot.byte, spot, this.#isFromTheStart);
   }
 
