@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { SetupError, root } from "./prepare.mjs";
 
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = 300_000;
 
 /**
  * Node's arguments for a test run. Words select files by a part of their name; what starts with a dash goes to `node --test`.
