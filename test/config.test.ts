@@ -277,6 +277,23 @@ describe("the configuration", () => {
     assert.deepEqual(config.secrets, ["agent-secret", "reviewer-secret", "0123456789abcdef"]);
   });
 
+  test("reads DATABASE_URL for the inbox only, and keeps it and its password secret", () => {
+    const url = "postgresql://ada:p%40ss-of-ada@db:5432/inbox";
+    const machine = { exists: () => false, read: () => `${url}\n` };
+    const other = { DATABASE_URL: "mysql://root:hunter2@db/app" };
+    assert.equal("databaseUrl" in loadConfig(other, { machine }), false);
+    for (const env of [{ DATABASE_URL: url }, { DATABASE_URL_FILE: "/database" }]) {
+      const config = loadConfig(env, { machine, database: true });
+      assert.equal(config.databaseUrl, url);
+      assert.deepEqual(config.secrets, [url, "p%40ss-of-ada", "p@ss-of-ada"]);
+    }
+    assert.throws(
+      () => loadConfig(other, { machine, database: true }),
+      (error: Error) =>
+        /DATABASE_URL is not the address of a PostgreSQL/.test(error.message) && !/hunter2/.test(error.message),
+    );
+  });
+
   test("uses the platform's own token file where it is present and nothing else is set", () => {
     const files = { "/configs/.auth_token": "rotated", "/other": "other" };
     assert.equal(load({}, files).platform.tokenFile, "/configs/.auth_token");

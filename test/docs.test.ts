@@ -143,7 +143,7 @@ describe("the documents", () => {
   it("tell all settings, and none that nothing reads", () => {
     const asked = new Set<string>();
     const env = new Proxy<NodeJS.ProcessEnv>({}, { get: (_, name) => void asked.add(String(name)) });
-    loadConfig(env, { machine: { exists: () => false, read: () => "" } });
+    loadConfig(env, { database: true, machine: { exists: () => false, read: () => "" } });
     const configuration = document("docs/configuration.md");
     const told = settingsIn(configuration);
     assert.ok(told.length > 15 && asked.size > 15, "settings were found");
