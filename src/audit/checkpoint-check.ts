@@ -125,8 +125,7 @@ export class CheckpointCheck {
         `it was cut, rolled back or replaced: of the checkpoint of ${checkpoint.time} (${checkpoint.file}, ${checkpoint.size} bytes), ${problem}`,
       );
     }
-    if (elsewhere > 0)
-      this.#findings.notes.push(`${elsewhere} checkpoints are about rotated files that were not given`);
+    if (elsewhere > 0) this.#findings.notes.push(`checkpoints about rotated files that were not given: ${elsewhere}`);
   }
 
   #lacking(checkpoint: Omit<Checkpoint, "signature">, fileIndex: number, bytes: number): string | undefined {

@@ -99,12 +99,13 @@ class LogCheck {
       );
     }
     if (this.#unchained > 0) {
-      findings.notes.push(`${this.#unchained} lines before the first chained record are not protected by anything`);
+      findings.notes.push(`lines before the first chained record, which nothing protects: ${this.#unchained}`);
     }
-    if (this.#recovered > 0) findings.notes.push(`${this.#recovered} torn lines were set aside (audit.recovered)`);
+    if (this.#recovered > 0)
+      findings.notes.push(`torn lines that were set aside (audit.recovered): ${this.#recovered}`);
     if (this.#ledger.unverifiedGrants > 0) {
       findings.notes.push(
-        `${this.#ledger.unverifiedGrants} grants rest on an authenticated socket alone (verified: false)`,
+        `grants that rest on an authenticated socket alone (verified: false): ${this.#ledger.unverifiedGrants}`,
       );
     }
     return {
