@@ -8,6 +8,7 @@ import type { ListItem } from "../src/domain/listing.ts";
 import * as names from "../src/domain/names.ts";
 import { modelLine, STATUSES, timedOutText, type ApprovalResult } from "../src/domain/outcome.ts";
 import type { Hint, Reading } from "../src/domain/ports.ts";
+import { marked } from "../src/domain/visible.ts";
 import { LIMITS, problemsOf, utf8Length } from "../src/domain/request.ts";
 import { parseConnected, parseLate, parseWake } from "../src/domain/watch-signals.ts";
 
@@ -360,6 +361,11 @@ describe("a request", () => {
       fc.property(fc.string({ unit: "binary" }), (text) => assert.equal(utf8Length(text), Buffer.byteLength(text))),
     );
   });
+});
+
+test("shows on a terminal what would push a command out of view", () => {
+  const padded = `ls${" ".repeat(300)}&& rm -rf ~\n\n\n\n\n\nnow\u200b`;
+  assert.equal(marked(padded), "ls‹300 spaces›&& rm -rf ~\\u{a}‹5 blank lines›\\u{a}now\\u{200b}");
 });
 
 test("tells a model one stable line for each end", () => {

@@ -11,7 +11,7 @@ import { withoutSecretsJson } from "../domain/redact-json.ts";
 import { withoutSecrets } from "../domain/redact.ts";
 import type { Json } from "../domain/request.ts";
 import type { ApprovalState } from "../domain/state.ts";
-import { visible } from "../domain/text.ts";
+import { marked } from "../domain/visible.ts";
 import { coloured } from "./colour.ts";
 import type { Io } from "./io.ts";
 import { printExactJson } from "./print-result.ts";
@@ -138,7 +138,7 @@ function print(io: Io, picture: Picture): void {
   for (const [name, value] of facts) {
     if (value === undefined || value === null || value === "") continue;
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    const line = EXACT.has(name) ? visible(withoutSecrets(text, knownSecrets(io))) : shown(io, text);
+    const line = EXACT.has(name) ? marked(withoutSecrets(text, knownSecrets(io))) : shown(io, text);
     io.out(`${coloured(name.padEnd(9), "dim", io.colour.out)} ${line}`);
   }
 }

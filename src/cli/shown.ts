@@ -3,7 +3,7 @@ import { loadConfig } from "../config.ts";
 import { redactJson } from "../domain/redact-json.ts";
 import { redact } from "../domain/redact.ts";
 import type { Json } from "../domain/request.ts";
-import { visible } from "../domain/text.ts";
+import { marked } from "../domain/visible.ts";
 import type { Io } from "./io.ts";
 
 const cache = new WeakMap<Io, readonly string[]>();
@@ -29,7 +29,7 @@ function secretsOf(env: NodeJS.ProcessEnv | undefined): readonly string[] {
 
 /** One line without secrets and without characters that a terminal would obey. */
 export function shown(io: Io, text: string): string {
-  return visible(redact(text, knownSecrets(io)));
+  return marked(redact(text, knownSecrets(io)));
 }
 
 /** The value with every string in it redacted. */

@@ -47,6 +47,13 @@ export function pieces(text: string): readonly Piece[] {
   return result;
 }
 
+/** As `visible`, with runs of spaces and of blank lines as marks too: for a terminal on which a person decides. */
+export function marked(text: string): string {
+  return pieces(text)
+    .map((piece) => (piece.kind === "padding" ? `‹${piece.text}›` : visible(piece.text)))
+    .join("");
+}
+
 function blankLinesFrom(lines: readonly string[], start: number): number {
   let end = start;
   while (end < lines.length && BLANK_LINE.test(lines[end] as string)) end++;
