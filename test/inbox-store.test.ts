@@ -1,13 +1,13 @@
 /** What the inbox keeps, on every database that it can keep it in. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { on, once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, beforeEach, describe, it, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import { WebSocket } from "ws";
+import type { ApprovalError } from "../src/domain/errors.ts";
 import { createLogins } from "../src/inbox/logins.ts";
 import { migrate } from "../src/inbox/migrations.ts";
 import { startInbox } from "../src/inbox/server.ts";
@@ -412,27 +412,13 @@ it("says which database cannot be reached, and no password", async () => {
   );
 });
 
-it("finds everything again after the process was killed", { timeout: 120_000 }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "countersign-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const script = `
-    import { openStorage } from ${JSON.stringify(new URL("../src/inbox/storage.js", import.meta.url).href)};
-    const storage = await openStorage({ folder: ${JSON.stringify(join(folder, "inbox"))} });
-    for (let n = 0; n < 100; n++) await storage.approvals.create({ id: "id-" + n, workspaceId: "demo", taskId: "", action: "act " + n, reason: "", createdAtMs: n }, 1000);
-    await storage.approvals.decide("demo", "id-7", { status: "approved", decidedBy: "ada", decidedAtMs: 200 });
-    process.kill(process.pid, "SIGKILL");`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
-  const [, signal] = (await once(child, "exit")) as [number, string];
-  assert.equal(signal, "SIGKILL");
-  const again = await openStorage({ folder: join(folder, "inbox") });
-  t.after(() => again.close());
-  const { approvals } = await again.approvals.list({ workspaceId: "demo", limit: 200 });
-  assert.deepEqual(
-    approvals.map(({ action }) => action),
-    Array.from({ length: 100 }, (_, n) => `act ${99 - n}`),
-  );
-  assert.deepEqual(
-    approvals.filter(({ decision }) => decision !== undefined).map(({ id }) => id),
-    ["id-7"],
-  );
+it("says which folder cannot hold its data", async (t) => {
+  const file = join(await mkdtemp(join(tmpdir(), "countersign-")), "file");
+  t.after(() => rm(dirname(file), { recursive: true, force: true }));
+  await writeFile(file, "not a folder");
+  await assert.rejects(openStorage({ folder: file }), (error: ApprovalError) => {
+    assert.equal(error.code, "ERR_CONFIG");
+    assert.ok(error.message.startsWith(`The inbox's database ${file} cannot be opened: `), error.message);
+    return true;
+  });
 });

@@ -1,12 +1,14 @@
 import { PGlite } from "@electric-sql/pglite";
+import { ApprovalError, messageOf } from "../domain/errors.ts";
 import type { Sql, SqlRunner, SqlValue } from "./sql.ts";
 
 /**
  * PostgreSQL inside this process, with its data in `folder`; without one in memory. The first start on a folder makes the
  * database, which takes seconds. Only one process may have a folder open: the caller holds a lock.
+ * Throws ApprovalError ERR_CONFIG where the folder cannot be used.
  */
 export async function openPglite(folder?: string): Promise<Sql> {
-  const database = folder === undefined ? await PGlite.create() : await PGlite.create(folder);
+  const database = await create(folder);
   return {
     ...runnerOf(database),
     transaction: (work) => database.transaction((tx) => work(runnerOf(tx))),
@@ -22,4 +24,16 @@ function runnerOf(database: Pick<PGlite, "query">): SqlRunner {
       return (await database.query<Row>(text, [...values])).rows;
     },
   };
+}
+
+async function create(folder: string | undefined): Promise<PGlite> {
+  try {
+    return folder === undefined ? await PGlite.create() : await PGlite.create(folder);
+  } catch (error) {
+    throw new ApprovalError(
+      "ERR_CONFIG",
+      `The inbox's database ${folder ?? "in memory"} cannot be opened: ${messageOf(error)}; check that the folder can be written and was made by this version, or give another with --data`,
+      { cause: error },
+    );
+  }
 }
