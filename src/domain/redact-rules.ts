@@ -85,9 +85,6 @@ export const VALUES: readonly Rule[] = [
     pattern: /(?<before>(?<![A-Za-z0-9])bearer[ \t]{1,4})(?<value>[A-Za-z0-9._~+/=-]{6,})/gi,
     isSecret: (value) => looksRandom(value, 20),
   },
-  {
-    pattern: /(?<before>cookie["']?:[ \t]{0,4}["']?)(?<value>[^\s"'=;]{1,64}=[^\r\n"']{4,})/gi,
-  },
   // X_TOKEN="…", token = '…', "password": "…"
   {
     pattern: new RegExp(
@@ -126,5 +123,9 @@ export const VALUES: readonly Rule[] = [
       "gi",
     ),
     isSecret: (value) => looksRandom(value, 24),
+  },
+  // Last, because it takes the rest of the line up to a quote: a name in there would no longer tell of the value in the quotes.
+  {
+    pattern: /(?<before>cookie["']?:[ \t]{0,4}["']?)(?<value>[^\s"'=;]{1,64}=[^\r\n"']{4,})/gi,
   },
 ];
