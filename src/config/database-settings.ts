@@ -12,7 +12,7 @@ export function databaseSettings(settings: Settings): {
   const url = URL.canParse(found) ? new URL(found) : undefined;
   if (url === undefined || !/^postgres(?:ql)?:$/.test(url.protocol)) {
     settings.problems.push(
-      "DATABASE_URL is not the address of a PostgreSQL database (not shown); allowed: postgresql://user:password@host:5432/database",
+      "DATABASE_URL is not the address of a PostgreSQL database (not shown); allowed: postgresql://host:5432/database, with user and password before the host",
     );
     return { url: undefined, secrets: [found] };
   }
