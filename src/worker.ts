@@ -1,23 +1,19 @@
 /** The worker: runs the workflows and the activities of one workspace until it is told to stop. */
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
-import { Worker } from "@temporalio/worker";
 import { createActivities } from "./activities/index.ts";
 import { openAuditLog, type AuditLog } from "./audit/audit-log.ts";
-import { dataConverterOf } from "./codec/data-converter.ts";
 import type { WorkspaceConfig } from "./config.ts";
 import { messageOf } from "./domain/errors.ts";
 import { createHealth, type Health } from "./health.ts";
 import { pause } from "./activities/pause.ts";
+import { keepServing } from "./process/keep-serving.ts";
 import type { ProcessOptions } from "./process/options.ts";
-import { redactFailures } from "./process/redact-failures.ts";
-import { serve } from "./process/serve.ts";
-import { installRuntime, linkTemporal, type TemporalLink } from "./process/temporal-link.ts";
+import { installRuntime } from "./process/temporal-link.ts";
 
 /** Made by `npm run build` beside the compiled sources. */
 const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
 const WAKE_ROUND_MS = 5 * 60_000;
-const RESTART_MS = 2_000;
 
 export interface WorkerOptions extends ProcessOptions {
   /** So many workflows are kept in memory; the others are replayed when something happens to them. Default 500. */
@@ -58,43 +54,23 @@ async function run(
   audit: AuditLog,
 ): Promise<void> {
   const identity = `${process.pid}@${hostname()}`;
-  while (!signal.aborted) {
-    let link: TemporalLink;
-    try {
-      link = await linkTemporal(config, health, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    }
-    try {
-      const { activities, waker } = createActivities({ config, audit, client: link.client, health, identity, log });
-      const worker = await Worker.create({
-        connection: link.native,
-        namespace: config.temporal.namespace,
-        dataConverter: dataConverterOf(config.temporal.payloadKeys, {
-          onUnreadable: (problem) => health.set("payload keys", problem),
-        }),
+  await keepServing({ config, health, signal }, ({ client }) => {
+    const { activities, waker } = createActivities({ config, audit, client, health, identity, log });
+    return {
+      options: {
         taskQueue: config.taskQueue,
         workflowBundle: { codePath: BUNDLE },
         activities,
-        interceptors: { activity: [redactFailures(config.secrets)] },
         maxCachedWorkflows,
         identity,
-        shutdownGraceTime: "5s",
-        shutdownForceTime: "8s",
-      });
-      await serve(worker, signal, async (ended) => {
+      },
+      async beside(ended) {
         onReady?.();
         for (let first = true; !ended.aborted; first = false) {
           await waker.round(config.workspaceId, first);
           await pause(WAKE_ROUND_MS * (0.8 + Math.random() * 0.4), ended);
         }
-      });
-    } catch (error) {
-      health.set("temporal", `the worker stopped: ${messageOf(error)}; it starts again`);
-      await pause(RESTART_MS, signal);
-    } finally {
-      await link.close().catch(() => undefined);
-    }
-  }
+      },
+    };
+  });
 }
