@@ -78,7 +78,9 @@ function findServer(): string | undefined {
     ...(process.env["PATH"] ?? "").split(delimiter),
     ...versions.map((version) => join(DEBIAN, version, "bin")),
   ];
-  return folders.find((folder) => folder !== "" && existsSync(join(folder, "initdb")));
+  return folders.find(
+    (folder) => folder !== "" && ["initdb", "postgres"].every((program) => existsSync(join(folder, program))),
+  );
 }
 
 /** The server refuses to run as root. */
