@@ -4,9 +4,11 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { ApplicationFailure } from "@temporalio/common";
 import type { ApprovalHandle } from "../src/client/handle.ts";
 import { main } from "../src/cli/main.ts";
 import { loadConfig } from "../src/config.ts";
+import { redactFailures } from "../src/process/redact-failures.ts";
 import { REDACTED } from "../src/domain/redact.ts";
 import { eventsOf, untilWatch, watchState } from "./support/history.ts";
 import { startStack, type Stack } from "./support/stack.ts";
@@ -338,6 +340,23 @@ describe("sixty planted secrets", () => {
     }
     assertClean("audit log", readFileSync(stack.config.audit.path, "utf8"));
     assertClean("logs of worker and bridge", [...stack.log, " "].join("\n"));
+  });
+
+  test("in what an activity throws are in none of its words, however deep the cause", async () => {
+    const interceptor = redactFailures(loadConfig(env).secrets);
+    const { inbound } = interceptor({} as Parameters<typeof interceptor>[0]);
+    const cause = new TypeError(texts);
+    const failure = ApplicationFailure.create({ message: `it failed: ${texts}`, type: "ERR_AUDIT", cause });
+    const execute = inbound?.execute?.bind(inbound);
+    assert.ok(execute);
+    const thrown = await execute({ args: [], headers: {} }, () => Promise.reject(failure)).catch(
+      (error: unknown) => error,
+    );
+    assert.equal(thrown, failure, "its type says whether it is tried again");
+    for (const { message, stack = "" } of [failure, cause]) {
+      assert.match(message, /REDACTED/);
+      assertClean("a failure", message + stack);
+    }
   });
 
   test("in the wrong variables are in no error of the configuration", () => {
