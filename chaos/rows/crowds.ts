@@ -121,8 +121,8 @@ export const CROWDS: readonly Row[] = [
   },
   {
     row: 10,
-    name: "a worker that keeps 2 workflows in memory, with 10 waiting",
-    run: (field) => forgetful(field, 2, 10),
+    name: "a worker that keeps 2 workflows in memory, with 5 waiting",
+    run: (field) => forgetful(field, 2, 5),
   },
   { row: 48, name: "a new worker takes over 20 waiting requests", run: (field) => takenOver(field, 20) },
   {
