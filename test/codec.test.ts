@@ -186,11 +186,14 @@ describe("an approval whose payloads are encrypted", () => {
     const approval = await stack.platform.nextApproval(stack.workspaceId);
     assert.equal(approval.action, `${mark} action`);
     await until("the state", async () => (await handle.state()).approval_id === approval.id);
+    // One reading fails, so that a failure stands in the history too.
+    const fault = stack.platform.fault({ method: "GET", path: /\?ids=/, times: 1, answer: { status: 500 } });
     stack.platform.decide(approval.id, "approved", `${mark} person`);
     const result = await handle.result();
     assert.ok(result.status === "approved" && result.verified);
     assert.equal(result.decided_by, `${mark} person`);
 
+    assert.equal(fault.hits, 1);
     const description = await stack.temporal.workflowService.describeWorkflowExecution({
       namespace: "default",
       execution: { workflowId: handle.workflowId },
@@ -202,6 +205,7 @@ describe("an approval whose payloads are encrypted", () => {
     assert.ok(all.includes(handle.workflowId));
     assert.ok(!all.replaceAll(handle.workflowId, "").includes(mark));
     assert.ok(all.includes("binary/encrypted"));
+    assert.ok(all.includes("Encoded failure") && !all.includes("answered 500"));
 
     // The same question again gets the stored answer: memo and input are compared with the key.
     const again = { context: { [`${mark}-key`]: `${mark} context` }, requestId: mark };
