@@ -308,7 +308,9 @@ describe("the end of a run", () => {
     const result = handle.result();
     const { runId } = await temporal.workflow.getHandle(workflowId).describe();
     // The first run is left waiting, the second one is answered.
-    const served = stub.completeOne(config.taskQueue, (task) => (task.runId === runId ? undefined : approved(workflowId)));
+    const served = stub.completeOne(config.taskQueue, (task) =>
+      task.runId === runId ? undefined : approved(workflowId),
+    );
     const completed = await untilEvent(temporal, workflowId, "workflowTaskCompletedEventAttributes");
     await temporal.workflowService.resetWorkflowExecution({
       namespace: "default",
