@@ -1,6 +1,6 @@
 /**
  * Every name that crosses a process boundary: workflow ids, task ids, queues, signals, deciders.
- * Renaming one of them breaks running workflows; test/names.test.ts asserts them.
+ * Renaming one of them breaks running workflows; test/decision.test.ts asserts them.
  */
 
 export const REQUEST_APPROVAL = "requestApproval";

@@ -1,6 +1,7 @@
 /**
  * Records the replay histories of test/histories from a real server: every end of an approval, and the life of a watch.
- * Run by `npm run record-histories` after a wanted change of workflow code; the old ones stay, under their own names.
+ * Run by `npm run record-histories` after a wanted change of workflow code. It overwrites files of the same name: rename
+ * first those that must go on replaying.
  */
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
