@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isOutage } from "./temporal-faults.ts";
 
 const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 1_000;
 
 export interface Persistence {
   /** How long to try from the first attempt on. Default: for ever. */

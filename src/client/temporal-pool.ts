@@ -3,6 +3,7 @@ import { Client, Connection } from "@temporalio/client";
 import type { ConnectionOptions } from "@temporalio/client";
 import { dataConverterOf, readPayload } from "../codec/data-converter.ts";
 import type { Config } from "../config.ts";
+import { RECONNECT } from "../config/reconnect.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 
 type TemporalConfig = Config["temporal"];
@@ -85,9 +86,7 @@ function connect(config: TemporalConfig): Connection {
       ...options,
       channelArgs: {
         ...options.channelArgs,
-        // gRPC's own ceiling is two minutes, which would outlast most outages.
-        "grpc.initial_reconnect_backoff_ms": 200,
-        "grpc.max_reconnect_backoff_ms": 5_000,
+        ...RECONNECT,
       },
       // The SDK's interceptor hides the cause of an outage behind ten attempts; `persist` does the trying here.
       interceptors: [],

@@ -3,6 +3,7 @@ import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import { dataConverterOf } from "../codec/data-converter.ts";
 import type { WorkspaceConfig } from "../config.ts";
+import { RECONNECT } from "../config/reconnect.ts";
 import { ApprovalError, messageOf } from "../domain/errors.ts";
 import type { Health } from "../health.ts";
 import type { Log } from "../log.ts";
@@ -70,7 +71,7 @@ async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalL
   const options = temporal.connectionOptions;
   const native = await NativeConnection.connect(options);
   try {
-    const connection = await Connection.connect({ ...options, connectTimeout: CALL_MS });
+    const connection = await Connection.connect({ ...options, connectTimeout: CALL_MS, channelArgs: RECONNECT });
     const client = new Client({
       connection,
       namespace: temporal.namespace,
