@@ -9,6 +9,7 @@ import { decodeUtf8, parseJson } from "../src/platform/json.ts";
 import { decodeListing } from "../src/platform/listing.ts";
 import { httpDateMs, retryAfterMs } from "../src/platform/retry-after.ts";
 import { createSharedList } from "../src/platform/shared-list.ts";
+import { until } from "./support/until.ts";
 
 const ITEM = {
   id: "a-1",
@@ -357,7 +358,7 @@ test("never answers with a list call that started before the question", async ()
   const second = shared.read("ws-1", ["b"]);
   fake.answerAll();
   await first;
-  await until(() => fake.calls.length === 2);
+  await until("two calls", () => fake.calls.length === 2);
   assert.deepEqual(fake.calls[1]?.ids, ["b"]);
   fake.answerAll();
   assert.notEqual(await second, await first);
@@ -369,7 +370,7 @@ test("keeps list calls for one workspace 200 ms apart, and those for another out
   const reads: Promise<Listing>[] = [];
   for (let n = 0; n < 3; n++) {
     reads.push(shared.read("ws-1", [`a-${n}`]));
-    await until(() => fake.calls.some(({ ids }) => ids.includes(`a-${n}`)));
+    await until(`a call for a-${n}`, () => fake.calls.some(({ ids }) => ids.includes(`a-${n}`)));
   }
   reads.push(shared.read("ws-2", ["b"]));
   await Promise.all(reads);
@@ -472,14 +473,6 @@ const recorded = JSON.parse(
 
 function hasCode(code: ErrorCode): (error: unknown) => boolean {
   return (error) => error instanceof ApprovalError && error.code === code;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`never came true: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 interface ListCall {

@@ -10,6 +10,7 @@ import { ApprovalError, type ErrorCode } from "../src/domain/errors.ts";
 import type { CreateAnswer } from "../src/domain/platform-port.ts";
 import { createPlatform, type PlatformOptions } from "../src/platform/http.ts";
 import { tokenFrom } from "../src/platform/token.ts";
+import { until } from "./support/until.ts";
 
 const NEW = { action: "drop the table", reason: "it is stale", task_id: "approval:ws-1:r-1#run-1" };
 const ITEM = {
@@ -191,7 +192,7 @@ test("cuts a dripping body off when the time of the whole call is over", async (
     kind: "ambiguous",
     error: "Failed to request approval: no complete answer in time",
   });
-  await until(() => closed === 2);
+  await until("both connections closed", () => closed === 2);
 });
 
 for (const status of [301, 302, 307, 308]) {
@@ -387,7 +388,7 @@ test("ends a call when the caller aborts it", async (t) => {
   const reason = new Error("enough");
   const abortAfterArrival = (count: number) => {
     const controller = new AbortController();
-    void until(() => server.requests.length === count).then(() => controller.abort(reason));
+    void until(`request ${count}`, () => server.requests.length === count).then(() => controller.abort(reason));
     return controller.signal;
   };
   await assert.rejects(platform.list("ws-1", [], abortAfterArrival(1)), reason);
@@ -509,12 +510,4 @@ async function tempFile(t: TestContext, content: string): Promise<string> {
 
 function hasCode(code: ErrorCode): (error: unknown) => boolean {
   return (error) => error instanceof ApprovalError && error.code === code;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`never came true: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
