@@ -10,7 +10,7 @@ import type { DevServer } from "../src/dev-server/start.ts";
 import type { ApprovalResult, Status } from "../src/domain/outcome.ts";
 import { untilEvent } from "../test/support/history.ts";
 import type { PlatformApproval } from "../test/support/platform-store.ts";
-import { startProcess, type PartProcess } from "../test/support/processes.ts";
+import { startProcess, type PartProcess, type ProcessOptions } from "../test/support/processes.ts";
 import { startStack, type Stack, type StackOptions } from "../test/support/stack.ts";
 import { startOwnServer } from "../test/support/temporal.ts";
 import { until } from "../test/support/until.ts";
@@ -34,7 +34,7 @@ export interface AskOptions {
 export interface Stage {
   readonly stack: Stack;
   /** `countersign worker` or `bridge` as a process of its own. */
-  process(name: "worker" | "bridge", env?: NodeJS.ProcessEnv): PartProcess;
+  process(name: "worker" | "bridge", env?: NodeJS.ProcessEnv, options?: ProcessOptions): PartProcess;
   /** Starts a request without waiting for anything more. */
   start(action: string, options?: AskOptions): Promise<Omit<Asked, "approval">>;
   /** Until its approval stands on the platform. */
@@ -143,8 +143,8 @@ function newStage(field: Field, stack: Stack): Stage {
 
   const stage: Stage = {
     stack,
-    process(name, env = {}) {
-      const process = startProcess(field, name, { ...stack.env, ...env });
+    process(name, env = {}, options = {}) {
+      const process = startProcess(field, name, { ...stack.env, ...env }, options);
       parts.push({ name, process });
       return process;
     },

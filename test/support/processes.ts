@@ -22,9 +22,14 @@ export interface PartProcess {
   ready(): Promise<void>;
 }
 
-/** The command beside this file, so that what runs is what was built together with the test. */
+export interface ProcessOptions {
+  /** Whose process it is: a user id, and the group id of the same number. Ours by default; another needs root. */
+  readonly userId?: number;
+  /** The URL of a compiled `src/cli/main.js`. By default the one beside this file, so that what runs was built together with the test. */
+  readonly main?: string;
+}
+
 const MAIN = new URL("../../src/cli/main.js", import.meta.url).href;
-const RUN = `const { main } = await import(${JSON.stringify(MAIN)}); process.exitCode = await main(process.argv.slice(1));`;
 
 /** Whatever can be told to clean up when it ends: a test, or a row of the fault suite. */
 interface Scope {
@@ -32,10 +37,17 @@ interface Scope {
 }
 
 /** Starts `countersign <name>`. It is killed when the test ends, or when this process does. */
-export function startProcess(t: Scope, name: "worker" | "bridge", env: NodeJS.ProcessEnv): PartProcess {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", RUN, name], {
+export function startProcess(
+  t: Scope,
+  name: "worker" | "bridge",
+  env: NodeJS.ProcessEnv,
+  { userId, main = MAIN }: ProcessOptions = {},
+): PartProcess {
+  const run = `const { main } = await import(${JSON.stringify(main)}); process.exitCode = await main(process.argv.slice(1));`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", run, name], {
     env,
     stdio: ["ignore", "ignore", "pipe"],
+    ...(userId === undefined ? {} : { uid: userId, gid: userId }),
   });
   const { pid } = child;
   if (pid === undefined) throw new Error(`countersign ${name} could not be started`);
