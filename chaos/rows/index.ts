@@ -12,6 +12,7 @@ import { SIGNALS } from "./signals.ts";
 import { SOCKET } from "./socket.ts";
 import { STOPPED } from "./stopped.ts";
 import { TEMPORAL_DOWN } from "./temporal-down.ts";
+import { UNWRITABLE } from "./unwritable.ts";
 import { WORKER_KILLED } from "./worker-killed.ts";
 
 export const ROWS: readonly Row[] = [
@@ -24,6 +25,7 @@ export const ROWS: readonly Row[] = [
   ...SOCKET,
   ...FRAMES,
   ...FORGED,
+  ...UNWRITABLE,
   ...AUDIT,
   ...CROWDS,
   ...SIGNALS,
