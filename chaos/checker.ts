@@ -1,10 +1,11 @@
 /**
  * Holds what can be seen from outside against the invariants I1 to I5 (docs/reliability.md). Pure: it is given what callers got,
  * what Temporal keeps, the bytes of the audit files, what stands on the platform, and every output. Our own logs prove nothing here,
- * they are only searched for secrets.
+ * they are only searched for secrets. What its doer did not know, because an answer got lost, is settled here.
  */
 import type { PlatformApproval } from "../test/support/platform-store.ts";
 import { brokenChains, parsedLines, type Line } from "./audit-trail.ts";
+import { isOfUnstarted, type Attempt, type Evidence, type RequestEvidence, type Spell, type Told } from "./witness.ts";
 
 export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5";
 
@@ -12,47 +13,6 @@ export interface Violation {
   readonly invariant: Invariant;
   readonly workflow_id: string;
   readonly text: string;
-}
-
-/** A result as anybody may have got it: nothing of its shape is believed. */
-export interface Told {
-  readonly [key: string]: unknown;
-}
-
-export interface RequestEvidence {
-  readonly workflow_id: string;
-  readonly started_ms: number;
-  readonly timeout_seconds: number;
-  /** What each caller got that waited for it. */
-  readonly results: readonly Told[];
-  /** In Temporal. `undefined`: there is no such workflow. */
-  readonly stored:
-    | { readonly status: string; readonly closed_ms: number | undefined; readonly result: Told | undefined }
-    | undefined;
-}
-
-export interface Evidence {
-  readonly requests: readonly RequestEvidence[];
-  /** The text of every file of the audit log, the oldest first. */
-  readonly audit: readonly string[];
-  /** What stands on the platform. */
-  readonly approvals: readonly PlatformApproval[];
-  /** Milliseconds since the epoch at which a person decided, by approval id. Others are nobody's decisions. */
-  readonly decided: ReadonlyMap<string, number>;
-  /** When the platform was asked to list, milliseconds since the epoch. */
-  readonly listed_ms: readonly number[];
-  /** Approval ids that somebody with our token tried to approve on the platform. */
-  readonly approved_by_us: readonly string[];
-  readonly poll_interval_seconds: number;
-  /** When all that was down was up again, milliseconds since the epoch; 0 where nothing was. */
-  readonly up_ms: number;
-  /** How long after its deadline a request may take to end. */
-  readonly grace_ms: number;
-  /** False where records were taken away from outside, so that the trail cannot be whole. */
-  readonly trail_is_whole: boolean;
-  /** Where it came from, and what it says. */
-  readonly outputs: readonly { readonly from: string; readonly text: string }[];
-  readonly secrets: readonly string[];
 }
 
 const FINAL = new Map([
@@ -73,14 +33,19 @@ export function violations(evidence: Evidence): readonly Violation[] {
   for (const request of evidence.requests) {
     const report = (invariant: Invariant, text: string) =>
       void found.push({ invariant, workflow_id: request.workflow_id, text });
-    ends(evidence, request, report);
-    const result = request.stored?.result ?? request.results[0];
-    if (result === undefined) continue;
     const own = evidence.approvals.filter((one) => one.task_id.startsWith(`${request.workflow_id}#`));
-    isOne(request, result, own, lines, report);
+    ends(evidence, request, own, report);
+    // Where nobody knew whether it was started, the client's own word is no result of it.
+    const results = request.results.filter((one) => request.start !== "unknown" || !isOfUnstarted(one));
+    const result = request.stored?.result ?? results[0];
+    if (result === undefined) continue;
+    isOne(results, result, own, lines, report);
+    isExplained(evidence, request, result, report);
     wasGranted(evidence, request, result, report);
     if (evidence.trail_is_whole) isRecorded(result, lines, report);
   }
+  for (const attempt of evidence.attempts)
+    wasKept(evidence, attempt, (text) => found.push({ invariant: "I2", workflow_id: "", text }));
   for (const id of evidence.approved_by_us) {
     found.push({ invariant: "I3", workflow_id: "", text: `the agent's token was used to approve ${id}` });
   }
@@ -98,11 +63,13 @@ export function violations(evidence: Evidence): readonly Violation[] {
 type Report = (invariant: Invariant, text: string) => void;
 
 /** I1. */
-function ends(evidence: Evidence, request: RequestEvidence, report: Report): void {
+function ends(evidence: Evidence, request: RequestEvidence, own: readonly PlatformApproval[], report: Report): void {
   const { stored, started_ms, timeout_seconds } = request;
-  // A request that Temporal never took is told to its caller, or it is lost.
   if (stored === undefined) {
-    if (!request.results.some((result) => result["status"] === "failed")) report("I1", "it is not in Temporal");
+    if (own.length > 0) return report("I1", `it is not in Temporal, and ${own.length} of it on the platform`);
+    // A request that Temporal never took is told to its caller, unless the caller knows that it cannot know, or it is lost.
+    const isKnown = request.start === "unknown" || request.results.some((result) => result["status"] === "failed");
+    if (!isKnown) report("I1", "it is not in Temporal");
     return;
   }
   if (stored.status !== "COMPLETED" || stored.closed_ms === undefined) return report("I1", `it is ${stored.status}`);
@@ -112,13 +79,13 @@ function ends(evidence: Evidence, request: RequestEvidence, report: Report): voi
 
 /** I2. */
 function isOne(
-  request: RequestEvidence,
+  results: readonly Told[],
   result: Told,
   own: readonly PlatformApproval[],
   lines: readonly Line[],
   report: Report,
 ): void {
-  for (const other of request.results) {
+  for (const other of results) {
     if (text(other) !== text(result)) report("I2", `a caller got ${text(other)}, Temporal keeps ${text(result)}`);
   }
   const status = String(result["status"]);
@@ -152,22 +119,52 @@ function isOne(
   }
 }
 
+/** I2 and I3, for outcomes that need a cause: somebody who withdrew, a config.yaml or a list that could not be read. */
+function isExplained({ book }: Evidence, request: RequestEvidence, result: Told, report: Report): void {
+  if (book === undefined) return;
+  const life: Spell = { from_ms: request.started_ms, to_ms: request.stored?.closed_ms ?? Infinity };
+  const during = (spells: readonly Spell[]) =>
+    spells.some((one) => one.from_ms <= life.to_ms && one.to_ms >= life.from_ms);
+  const status = result["status"];
+  if (status === "cancelled" && !book.withdrawals.has(request.workflow_id))
+    report("I2", "cancelled, and nobody withdrew it");
+  if (status === "forbidden" && !during(book.config_broken)) report("I2", "forbidden, and its roles could be read");
+  if (status === "approved" && result["verified"] !== true && !during(book.list_capped)) {
+    report("I3", "granted unverified, and the list could show it");
+  }
+}
+
+/** I2, seen by a person: what was answered as taken stands. */
+function wasKept({ approvals }: Evidence, attempt: Attempt, report: (text: string) => void): void {
+  const standing = approvals.find((one) => one.id === attempt.approval_id);
+  if (attempt.known !== "taken" || standing === undefined) return;
+  if (standing.status !== attempt.decision || standing.decided_by !== attempt.by) {
+    report(
+      `${attempt.by} was told that ${attempt.approval_id} is ${attempt.decision}, on the platform ${at(standing)}`,
+    );
+  }
+}
+
 /** I3. */
 function wasGranted(evidence: Evidence, request: RequestEvidence, result: Told, report: Report): void {
   if (result["status"] !== "approved" && result["approved"] !== true) return;
-  const { approvals, decided, listed_ms } = evidence;
+  const { approvals, attempts, listed_ms } = evidence;
   const standing = approvals.find((one) => one.id === result["approval_id"]);
   if (standing === undefined) return report("I3", "granted, and the platform knows no such approval");
   if (standing.status !== "approved") report("I3", `granted, and the platform says ${at(standing)}`);
   if (standing.task_id !== "" && !standing.task_id.startsWith(`${request.workflow_id}#`)) {
     report("I3", `granted by the approval of ${standing.task_id}`);
   }
-  const at_ms = decided.get(standing.id);
-  if (at_ms === undefined) return report("I3", "granted, and no person decided");
+  // One whose answer got lost may have been it: it was, if it stands.
+  const attempt = attempts.find(
+    ({ approval_id, decision, by, known }) =>
+      approval_id === standing.id && decision === "approved" && known !== "refused" && by === standing.decided_by,
+  );
+  if (attempt === undefined) return report("I3", "granted, and no person approved");
   const took = Date.parse(standing.decided_at ?? "") - Date.parse(standing.created_at);
   const allowed = (request.timeout_seconds + evidence.poll_interval_seconds) * 1_000;
   if (!(took <= allowed)) report("I3", `granted although decided after ${took} ms of ${allowed}`);
-  if (result["verified"] === true && !listed_ms.some((ms) => ms >= at_ms)) {
+  if (result["verified"] === true && listed_ms?.some((ms) => ms >= attempt.sent_ms) === false) {
     report("I3", "granted as verified, and nobody has read it");
   }
 }

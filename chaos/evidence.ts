@@ -4,13 +4,19 @@ import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { defaultPayloadConverter, WorkflowNotFoundError, type Client } from "@temporalio/client";
 import { until } from "../test/support/until.ts";
+import type { PlatformApproval } from "../test/support/platform-store.ts";
 import type { Stack } from "../test/support/stack.ts";
-import type { Evidence, RequestEvidence, Told } from "./checker.ts";
+import type { Attempt, Book, Evidence, RequestEvidence, Told } from "./witness.ts";
 
 /** What the driver did, which nobody else knows. */
 export interface Ledger {
   readonly asked: readonly Omit<RequestEvidence, "stored">[];
-  readonly decided: ReadonlyMap<string, number>;
+  readonly attempts: readonly Attempt[];
+  readonly book: Book | undefined;
+  /** With which people decide over HTTP, so that they can be told from us; absent where nobody does. */
+  readonly people_token: string | undefined;
+  /** What stands on a platform that is not the stack's own. Who has listed there cannot be seen. */
+  readonly standing: (() => Promise<readonly PlatformApproval[]>) | undefined;
   readonly up_ms: number;
   readonly grace_ms: number;
   readonly trail_is_whole: boolean;
@@ -33,18 +39,22 @@ export async function gather(stack: Stack, ledger: Ledger): Promise<Evidence> {
   const audit = await auditFiles(stack.config.audit.path);
   audit.forEach((text) => outputs.push({ from: "the audit log", text }));
   const { platform, workspaceId } = stack;
+  const ofPeople = ledger.people_token === undefined ? undefined : `Bearer ${ledger.people_token}`;
+  const ours = platform.requests.filter(({ headers }) => ofPeople === undefined || headers.authorization !== ofPeople);
+  const listed_ms = ours
+    .filter(({ method, path }) => method === "GET" && path.includes("/approvals"))
+    .map(({ at }) => at);
   return {
     requests,
     audit,
-    approvals: platform.approvals(workspaceId),
-    decided: ledger.decided,
-    listed_ms: platform.requests
-      .filter(({ method, path }) => method === "GET" && path.includes("/approvals"))
-      .map(({ at }) => at),
-    approved_by_us: platform.requests.flatMap(({ method, path, body }) => {
+    approvals: (await ledger.standing?.()) ?? platform.approvals(workspaceId),
+    attempts: ledger.attempts,
+    listed_ms: ledger.standing === undefined ? listed_ms : undefined,
+    approved_by_us: ours.flatMap(({ method, path, body }) => {
       const [, id] = /\/approvals\/([^/]+)\/decide$/.exec(path) ?? [];
       return method === "POST" && id !== undefined && !body.includes("denied") ? [id] : [];
     }),
+    ...(ledger.book === undefined ? {} : { book: ledger.book }),
     poll_interval_seconds: stack.config.pollIntervalSeconds,
     up_ms: ledger.up_ms,
     grace_ms: ledger.grace_ms,

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { brokenChains, parsedLines } from "../chaos/audit-trail.ts";
-import { violations, type Evidence, type RequestEvidence } from "../chaos/checker.ts";
+import { violations } from "../chaos/checker.ts";
+import { settled, type Attempt, type Book, type Evidence, type RequestEvidence } from "../chaos/witness.ts";
 import { openAuditLog } from "../src/audit/audit-log.ts";
 import { finalRecord, requestedRecord } from "../src/domain/audit-record.ts";
 import type { ApprovalResult } from "../src/domain/outcome.ts";
@@ -91,7 +92,7 @@ async function evidence(over: Partial<Evidence> = {}): Promise<Evidence> {
     requests: [request(APPROVED)],
     audit: over.audit ?? [await trail([APPROVED])],
     approvals: [approval()],
-    decided: new Map([["a1", CREATED_MS + 2_000]]),
+    attempts: [attempt()],
     listed_ms: [CREATED_MS + 2_100],
     approved_by_us: [],
     poll_interval_seconds: 1,
@@ -104,6 +105,43 @@ async function evidence(over: Partial<Evidence> = {}): Promise<Evidence> {
   };
 }
 
+function attempt(over: Partial<Attempt> = {}): Attempt {
+  return { approval_id: "a1", decision: "approved", by: "ana", sent_ms: CREATED_MS + 1_990, known: "taken", ...over };
+}
+
+/** What a client says that could not reach Temporal. */
+const UNSTARTED = {
+  status: "failed",
+  approved: false,
+  error: "cannot reach Temporal",
+  trace_id: "",
+  workflow_id: WORKFLOW,
+};
+
+function unknownStart(over: Partial<RequestEvidence> = {}): RequestEvidence {
+  return { ...request(APPROVED, { results: [UNSTARTED], stored: undefined }), start: "unknown", ...over };
+}
+
+const BOOK: Book = { withdrawals: new Set(), config_broken: [], list_capped: [] };
+
+/** From and to, in milliseconds after the creation. */
+const spell = (from: number, to: number) => ({ from_ms: CREATED_MS + from, to_ms: CREATED_MS + to });
+
+const FORBIDDEN: ApprovalResult = {
+  status: "forbidden",
+  approved: false,
+  error: "RBAC: config.yaml cannot be read",
+  trace_id: BASE.trace_id,
+  workflow_id: WORKFLOW,
+};
+
+const withdrawn = (result: ApprovalResult, text: string): Partial<Evidence> => ({
+  requests: [request(result)],
+  approvals: [approval({ status: "denied", decided_by: "countersign:cancelled" })],
+  attempts: [],
+  audit: [text],
+});
+
 const lateNote = (line: object) => JSON.stringify(line);
 const pending = { status: "pending", decided_by: null, decided_at: null } as const;
 
@@ -113,6 +151,19 @@ const PLANTED: readonly [
   over: () => Promise<Partial<Evidence>> | Partial<Evidence>,
 ][] = [
   ["I1", "is not in Temporal", () => ({ requests: [request(APPROVED, { stored: undefined })] })],
+  [
+    "I1",
+    "was perhaps started, is in Temporal, and never ends",
+    () => ({
+      requests: [unknownStart({ stored: { status: "RUNNING", closed_ms: undefined, result: undefined } })],
+    }),
+  ],
+  ["I1", "was perhaps started, is not in Temporal, and stands on the platform", () => ({ requests: [unknownStart()] })],
+  [
+    "I2",
+    "was perhaps started, and answered one who asked again otherwise than Temporal keeps",
+    () => ({ requests: [{ ...request(APPROVED, { results: [UNSTARTED, { ...TIMED_OUT }] }), start: "unknown" }] }),
+  ],
   [
     "I1",
     "never ends",
@@ -157,7 +208,53 @@ const PLANTED: readonly [
     "was approved by a person and timed out, and no record says so",
     async () => ({ requests: [request(TIMED_OUT)], audit: [await trail([TIMED_OUT])] }),
   ],
-  ["I3", "is granted without a person", () => ({ decided: new Map() })],
+  ["I3", "is granted without a person", () => ({ attempts: [] })],
+  [
+    "I3",
+    "is granted although the only person who tried was refused",
+    () => ({ attempts: [attempt({ known: "refused" })] }),
+  ],
+  [
+    "I3",
+    "is granted although the only person who may have decided denied it",
+    () => ({ attempts: [attempt({ decision: "denied", known: "unknown" })] }),
+  ],
+  [
+    "I3",
+    "is granted in the name of another than the one who may have decided",
+    () => ({ attempts: [attempt({ by: "ben", known: "unknown" })] }),
+  ],
+  [
+    "I3",
+    "is granted unverified while the list could show it",
+    async () => {
+      const result: ApprovalResult = { ...APPROVED, verified: false };
+      return { requests: [request(result)], book: { ...BOOK, list_capped: [spell(-9_000, -1_000)] } };
+    },
+  ],
+  [
+    "I2",
+    "was denied as far as the person knows, and approved on the platform",
+    () => ({ attempts: [attempt(), attempt({ decision: "denied", by: "ben" })] }),
+  ],
+  [
+    "I2",
+    "was cancelled, and nobody withdrew it",
+    async () => {
+      const result: ApprovalResult = { ...TIMED_OUT, status: "cancelled", error: "Cancelled by the caller" };
+      return { ...withdrawn(result, await trail([result])), book: BOOK };
+    },
+  ],
+  [
+    "I2",
+    "was forbidden while its roles could be read",
+    async () => ({
+      requests: [request(FORBIDDEN)],
+      approvals: [],
+      audit: [await trail([FORBIDDEN], false)],
+      book: { ...BOOK, config_broken: [spell(4_000, 5_000)] },
+    }),
+  ],
   ["I3", "is granted while the platform says pending", () => ({ approvals: [approval(pending)] })],
   ["I3", "is granted by an approval that is not there", () => ({ approvals: [] })],
   [
@@ -222,6 +319,38 @@ describe("the checker", () => {
     const requests = [request(APPROVED, { stored })];
     assert.equal(violations(await evidence({ requests })).length, 1);
     assert.deepEqual(violations(await evidence({ requests, up_ms: CREATED_MS + 90_000 })), []);
+  });
+
+  test("believes what its doers did not know to be what stands in Temporal and on the platform", async () => {
+    const attempts = [attempt({ known: "unknown" }), attempt({ by: "ben", decision: "denied", known: "unknown" })];
+    const gone = { ...unknownStart(), workflow_id: "approval:ws:r2" };
+    const found = await evidence({
+      requests: [{ ...request(APPROVED), results: [UNSTARTED], start: "unknown" }, gone],
+      attempts,
+    });
+    assert.deepEqual(violations(found), []);
+    assert.deepEqual(settled(found), {
+      unknown_starts: 2,
+      of_these_started: 1,
+      unknown_decisions: 2,
+      of_these_stand: 1,
+    });
+  });
+
+  test("takes an outcome for explained where the book names its cause", async () => {
+    const cancelled: ApprovalResult = { ...TIMED_OUT, status: "cancelled", error: "Cancelled by the caller" };
+    const unverified: ApprovalResult = { ...APPROVED, verified: false };
+    for (const over of [
+      { ...withdrawn(cancelled, await trail([cancelled])), book: { ...BOOK, withdrawals: new Set([WORKFLOW]) } },
+      { requests: [request(unverified)], book: { ...BOOK, list_capped: [spell(1_000, 4_000)] } },
+      {
+        requests: [request(FORBIDDEN)],
+        approvals: [],
+        audit: [await trail([FORBIDDEN], false)],
+        book: { ...BOOK, config_broken: [spell(-500, 100)] },
+      },
+    ])
+      assert.deepEqual(violations(await evidence(over)), []);
   });
 
   test("passes over a torn line, and over one event that was written twice", async () => {

@@ -60,7 +60,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const temporal =
     own === undefined ? await testTemporal() : { address: own, cliPath: await temporalCli(), cleanup: async () => {} };
   const folder = await mkdtemp(join(tmpdir(), "countersign-"));
-  const workspaceId = randomUUID();
+  const { WORKSPACE_ID: workspaceId = randomUUID() } = options.env ?? {};
   const token = `token-of-${workspaceId}`;
   const platform = await startPlatform({ ...options.platform, workspaces: { [workspaceId]: { token } } });
   await mkdir(join(folder, "configs"));
