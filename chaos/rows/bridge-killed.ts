@@ -1,6 +1,7 @@
 /** Rows 13 to 15: the bridge dies at every point of a stream, never starts, or is there twice. */
 import assert from "node:assert/strict";
 import { hintSources, untilWatch } from "../../test/support/history.ts";
+import type { PartProcess } from "../../test/support/processes.ts";
 import { until } from "../../test/support/until.ts";
 import type { Field, Stage } from "../field.ts";
 import type { Row } from "../row.ts";
@@ -11,8 +12,16 @@ const TAKEOVER_MS = 7_000;
 const untilStreaming = (stage: Stage) =>
   untilWatch(stage.stack.temporal, stage.stack.workspaceId, "streaming", (state) => state.mode === "stream");
 
-async function withWorker(field: Field, env: NodeJS.ProcessEnv = {}): Promise<Stage> {
-  return await field.stage({ worker: true, env });
+async function withWorker(field: Field): Promise<Stage> {
+  return await field.stage({ worker: true });
+}
+
+/** A bridge that streams, and is to die. */
+async function streaming(field: Field): Promise<{ stage: Stage; worker: PartProcess; bridge: PartProcess }> {
+  const stage = await field.stage();
+  const [worker, bridge] = [stage.process("worker"), stage.process("bridge")];
+  await untilStreaming(stage);
+  return { stage, worker, bridge };
 }
 
 const lists = ({ stack }: Stage) =>
@@ -67,9 +76,7 @@ export const BRIDGE_KILLED: readonly Row[] = [
     row: 13,
     name: "SIGKILL of the bridge after the platform told it, before it told anybody",
     async run(field) {
-      const stage = await withWorker(field);
-      const bridge = stage.process("bridge");
-      await untilStreaming(stage);
+      const { stage, bridge } = await streaming(field);
       const asked = await stage.askAndWait("open the firewall");
       // Frozen, so that the event reaches its socket and goes no further.
       bridge.send("SIGSTOP");
@@ -86,10 +93,7 @@ export const BRIDGE_KILLED: readonly Row[] = [
     row: 13,
     name: "SIGKILL of the bridge after its signal, before the workflow has read it",
     async run(field) {
-      const stage = await field.stage();
-      const bridge = stage.process("bridge");
-      const worker = stage.process("worker");
-      await untilStreaming(stage);
+      const { stage, worker, bridge } = await streaming(field);
       const asked = await stage.askAndWait("open the firewall");
       worker.send("SIGSTOP");
       stage.decide(asked);
@@ -120,9 +124,7 @@ export const BRIDGE_KILLED: readonly Row[] = [
     row: 15,
     name: "two bridges, of which the one that streams dies",
     async run(field) {
-      const stage = await withWorker(field);
-      const first = stage.process("bridge");
-      await untilStreaming(stage);
+      const { stage, bridge: first } = await streaming(field);
       const second = stage.process("bridge");
       await second.ready();
       const asked = await stage.askAndWait("open the firewall");
