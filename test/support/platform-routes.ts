@@ -115,11 +115,10 @@ function decide(rules: RouteRules, workspaceId: string, approvalId: string, text
     return json(400, { error: "decision must be 'approved' or 'denied'" });
   }
   if (!UUID.test(approvalId)) return json(500, { error: "failed to update" });
-  const ofWorkspace = rules.store.find(approvalId)?.workspace_id === workspaceId;
-  if (!ofWorkspace || !rules.store.decide(approvalId, decision, decided_by === "" ? "human" : decided_by)) {
+  if (!rules.store.decide(approvalId, decision, decided_by === "" ? "human" : decided_by, { workspaceId })) {
     return json(404, { error: "approval not found or already decided" });
   }
-  const approval = rules.store.find(approvalId);
+  const approval = rules.store.find(approvalId, workspaceId);
   if (approval !== undefined) rules.decided(approval);
   return json(200, { approval_id: approvalId, status: decision });
 }

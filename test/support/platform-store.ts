@@ -32,11 +32,20 @@ export interface PlatformApproval {
 }
 
 export interface NewPlatformApproval {
+  /** A fresh one by default. One that stands in another workspace already makes two approvals of equal id. */
+  readonly id?: string;
   readonly action?: string;
   readonly reason?: string;
   readonly task_id?: string;
   readonly context?: unknown;
   readonly createdAt?: Date;
+}
+
+export interface DecideOptions {
+  /** By the platform's clock; now by default. */
+  readonly decidedAt?: Date;
+  /** Which of several approvals of equal id is meant. By default the one that was made first. */
+  readonly workspaceId?: string;
 }
 
 interface Kept {
@@ -46,7 +55,8 @@ interface Kept {
 
 export class PlatformStore {
   readonly workspaces = new Map<string, Workspace>();
-  readonly #approvals = new Map<string, Kept>();
+  /** By id. More than one only where a test has asked for it. */
+  readonly #approvals = new Map<string, Kept[]>();
   readonly #byWorkspace = new Map<string, Kept[]>();
   readonly #clockOffsetMs: number;
   #lastMicros = 0;
@@ -72,7 +82,7 @@ export class PlatformStore {
   create(workspaceId: string, wanted: NewPlatformApproval): PlatformApproval {
     const createdMicros = wanted.createdAt === undefined ? this.nowMicros() : wanted.createdAt.getTime() * 1000;
     const approval: PlatformApproval = {
-      id: randomUUID(),
+      id: wanted.id ?? randomUUID(),
       workspace_id: workspaceId,
       task_id: wanted.task_id ?? "",
       action: wanted.action ?? "something else",
@@ -84,15 +94,13 @@ export class PlatformStore {
       created_at: rfc3339(createdMicros),
     };
     const kept: Kept = { approval, createdMicros };
-    this.#approvals.set(approval.id, kept);
-    const beside = this.#byWorkspace.get(workspaceId);
-    if (beside === undefined) this.#byWorkspace.set(workspaceId, [kept]);
-    else beside.push(kept);
+    append(this.#approvals, approval.id, kept);
+    append(this.#byWorkspace, workspaceId, kept);
     return approval;
   }
 
-  find(approvalId: string): PlatformApproval | undefined {
-    return this.#approvals.get(approvalId)?.approval;
+  find(approvalId: string, workspaceId?: string): PlatformApproval | undefined {
+    return this.#kept(approvalId, workspaceId)?.approval;
   }
 
   /** In the order of creation. */
@@ -106,14 +114,19 @@ export class PlatformStore {
 
   newestPending(limit: number): PlatformApproval[] {
     return newestFirst(
-      [...this.#approvals.values()].filter((kept) => kept.approval.status === "pending"),
+      [...this.#approvals.values()].flat().filter((kept) => kept.approval.status === "pending"),
       limit,
     );
   }
 
   /** The first decision stands: false for an unknown approval and for any later decision. */
-  decide(approvalId: string, decision: "approved" | "denied", decidedBy: string, decidedAt?: Date): boolean {
-    const kept = this.#approvals.get(approvalId);
+  decide(
+    approvalId: string,
+    decision: "approved" | "denied",
+    decidedBy: string,
+    { decidedAt, workspaceId }: DecideOptions = {},
+  ): boolean {
+    const kept = this.#kept(approvalId, workspaceId);
     if (kept === undefined || kept.approval.status !== "pending") return false;
     const decided_at = rfc3339(decidedAt === undefined ? this.nowMicros() : decidedAt.getTime() * 1000);
     kept.approval = { ...kept.approval, status: decision, decided_by: decidedBy, decided_at };
@@ -123,9 +136,15 @@ export class PlatformStore {
   /** Closes pending approvals that are at least so old, as the real platform does: denied by `auto-expired`. */
   expire(olderThanMs: number): void {
     const newest = (this.nowMs() - olderThanMs) * 1000;
-    for (const kept of this.#approvals.values()) {
-      if (olderThanMs === 0 || kept.createdMicros <= newest) this.decide(kept.approval.id, "denied", "auto-expired");
+    for (const { approval, createdMicros } of [...this.#approvals.values()].flat()) {
+      const { id, workspace_id: workspaceId } = approval;
+      if (olderThanMs === 0 || createdMicros <= newest) this.decide(id, "denied", "auto-expired", { workspaceId });
     }
+  }
+
+  #kept(approvalId: string, workspaceId: string | undefined): Kept | undefined {
+    const isMeant = ({ approval }: Kept) => workspaceId === undefined || approval.workspace_id === workspaceId;
+    return this.#approvals.get(approvalId)?.find(isMeant);
   }
 }
 
@@ -134,6 +153,12 @@ export function rfc3339(micros: number, nanos = ""): string {
   const seconds = new Date(Math.floor(micros / 1000)).toISOString().slice(0, 19);
   const fraction = `${String(micros % 1_000_000).padStart(6, "0")}${nanos}`.replace(/0+$/, "");
   return fraction === "" ? `${seconds}Z` : `${seconds}.${fraction}Z`;
+}
+
+function append(lists: Map<string, Kept[]>, key: string, kept: Kept): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [kept]);
+  else list.push(kept);
 }
 
 function newestFirst(kept: readonly Kept[], limit: number): PlatformApproval[] {

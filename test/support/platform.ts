@@ -10,7 +10,7 @@ import type { LoggedRequest } from "./platform-server.ts";
 import { PlatformService } from "./platform-service.ts";
 import type { PlatformHooks, PlatformOptions } from "./platform-service.ts";
 import type { PlatformSocket } from "./platform-sockets.ts";
-import type { NewPlatformApproval, PlatformApproval, WorkspaceOptions } from "./platform-store.ts";
+import type { DecideOptions, NewPlatformApproval, PlatformApproval, WorkspaceOptions } from "./platform-store.ts";
 
 export async function startPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
   const platform = new TestPlatform(options);
@@ -90,10 +90,10 @@ export class TestPlatform implements PlatformHooks {
     approvalId: string,
     decision: "approved" | "denied",
     decidedBy = "human",
-    options: { readonly silent?: boolean; readonly decidedAt?: Date } = {},
+    options: DecideOptions & { readonly silent?: boolean } = {},
   ): boolean {
-    const decided = this.#service.store.decide(approvalId, decision, decidedBy, options.decidedAt);
-    const approval = this.#service.store.find(approvalId);
+    const decided = this.#service.store.decide(approvalId, decision, decidedBy, options);
+    const approval = this.#service.store.find(approvalId, options.workspaceId);
     if (decided && approval !== undefined && options.silent !== true) this.#service.decided(approval);
     this.#conditions.changed();
     return decided;
