@@ -3,6 +3,7 @@ import type { Row } from "../row.ts";
 import { AUDIT } from "./audit.ts";
 import { BRIDGE_KILLED } from "./bridge-killed.ts";
 import { CROWDS } from "./crowds.ts";
+import { FOREIGN_WORKSPACE } from "./foreign-workspace.ts";
 import { FORGED } from "./forged.ts";
 import { FRAMES } from "./frames.ts";
 import { NEMESIS } from "./nemesis.ts";
@@ -22,6 +23,7 @@ export const ROWS: readonly Row[] = [
   ...TEMPORAL_DOWN,
   ...PLATFORM_CREATE,
   ...PLATFORM_ANSWERS,
+  ...FOREIGN_WORKSPACE,
   ...SOCKET,
   ...FRAMES,
   ...FORGED,

@@ -1,6 +1,5 @@
-/** Rows 26 to 31: what a platform may answer instead of JSON, and lists that do not tell the truth. */
+/** Rows 26 to 30: what a platform may answer instead of JSON, and lists that do not tell the truth. */
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { startPlatform } from "../../test/support/platform.ts";
 import type { FaultAnswer } from "../../test/support/platform-faults.ts";
@@ -121,27 +120,6 @@ export const PLATFORM_ANSWERS: readonly Row[] = [
       };
       await stage.grants(asked);
       assert.ok(lists > 3, `${lists} lists`);
-    },
-  },
-  {
-    row: 31,
-    name: "the same approval id decided in another workspace",
-    async run(field) {
-      const stage = await field.stage({ worker: true, bridge: true });
-      const { platform, workspaceId } = stage.stack;
-      await platform.untilConnected(workspaceId);
-      const asked = await stage.askAndWait("ours, not theirs");
-      const payload = { approval_id: asked.approval.id, decided_by: "eve", decision: "approved" };
-      const timestamp = new Date().toISOString();
-      for (const workspace_id of [randomUUID(), randomUUID()]) {
-        platform.send(workspaceId, JSON.stringify({ event: "APPROVAL_APPROVED", workspace_id, timestamp, payload }));
-      }
-      stage.decide(asked, "denied", { by: "bob" });
-      await stage.ends(asked, "denied");
-      assert.ok(
-        !stage.stack.audit().some((line) => line.action === "decision.conflict"),
-        "their decision was not even a hint",
-      );
     },
   },
 ];
