@@ -20,7 +20,9 @@ export type FaultAnswer =
   /** Bytes per second: the usual answer where `when` is "after", else blanks without an end. */
   | { readonly drip: number }
   /** A 200 with a body of so many bytes. */
-  | { readonly stream: number };
+  | { readonly stream: number }
+  /** A reset after so many bytes of the body: of the usual one where `when` is "after", else of one that only begins. */
+  | { readonly cut: number };
 
 export interface FaultRule {
   readonly method?: string;
@@ -77,6 +79,7 @@ export function misbehave(
   if (fault === "reset") response.socket?.resetAndDestroy();
   else if ("status" in fault) response.writeHead(fault.status, fault.headers).end(fault.body);
   else if ("drip" in fault) drip(response, fault.drip, usual);
+  else if ("cut" in fault) cut(response, fault.cut, usual);
   else stream(response, fault.stream);
 }
 
@@ -103,6 +106,14 @@ function drip(response: ServerResponse, bytesPerSecond: number, usual: Answer | 
     (1000 * step) / bytesPerSecond,
   );
   response.on("close", () => clearInterval(timer));
+}
+
+function cut(response: ServerResponse, bytes: number, usual: Answer | undefined): void {
+  const body = Buffer.from(usual?.body ?? `[{"id":"${"0".repeat(bytes)}`);
+  const headers = usual?.headers ?? { "content-type": "application/json; charset=utf-8" };
+  // A length that is never reached: what came is known to be a part.
+  response.writeHead(usual?.status ?? 200, { ...headers, "content-length": Math.max(body.length, bytes + 1) });
+  response.write(body.subarray(0, bytes), () => response.socket?.resetAndDestroy());
 }
 
 function stream(response: ServerResponse, bytes: number): void {

@@ -1,6 +1,9 @@
 /** The sockets of the test platform: who is connected, who hears what. Rules: docs/protocol.md, "Socket" and "Events". */
+import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
+import { FrameFaults } from "./platform-frames.ts";
 import type { Workspace } from "./platform-store.ts";
+import { throttle } from "./platform-throttle.ts";
 
 export interface PlatformSocket {
   /** The X-Workspace-ID of the handshake; undefined for a canvas client, which hears everything. */
@@ -10,6 +13,7 @@ export interface PlatformSocket {
 }
 
 export class PlatformSockets {
+  readonly frameFaults = new FrameFaults();
   readonly #live = new Set<PlatformSocket>();
   readonly #frozen = new Set<PlatformSocket>();
   readonly #changed: () => void;
@@ -41,7 +45,7 @@ export class PlatformSockets {
   /** Sends an event to every socket that may hear of it, at once or when `resume` is called. */
   emit(text: string, hears: (listenerId: string | undefined) => boolean): void {
     const deliver = (): void => {
-      for (const socket of this.#live) if (hears(socket.workspaceId)) socket.raw.send(text);
+      for (const socket of this.live) if (hears(socket.workspaceId)) this.#send(socket, text, false);
       this.#changed();
     };
     if (this.#held === undefined) deliver();
@@ -50,9 +54,18 @@ export class PlatformSockets {
 
   send(workspaceId: string, data: string | Buffer, binary: boolean): number {
     const reached = this.live.filter((socket) => socket.workspaceId === workspaceId);
-    for (const socket of reached) socket.raw.send(data, { binary });
+    for (const socket of reached) this.#send(socket, data, binary);
     this.#changed();
     return reached.length;
+  }
+
+  /** Every live socket hears only so many bytes a second, pongs among them, until the returned function is called. */
+  slow(bytesPerSecond: number): () => void {
+    const lifts = this.live.map(({ raw }) => {
+      const connection = (raw as unknown as { readonly _socket?: Socket })._socket;
+      return connection === undefined ? () => {} : throttle(connection, bytesPerSecond);
+    });
+    return () => lifts.forEach((lift) => lift());
   }
 
   pause(): void {
@@ -81,6 +94,13 @@ export class PlatformSockets {
       this.#frozen.add(socket);
     }
     this.#changed();
+  }
+
+  #send(socket: PlatformSocket, data: string | Buffer, binary: boolean): void {
+    this.frameFaults.pass(socket, data, () => {
+      // A frame that is late may find its socket closed, or frozen, which sends nothing.
+      if (this.#live.has(socket)) socket.raw.send(data, { binary });
+    });
   }
 }
 

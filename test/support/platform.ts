@@ -5,6 +5,7 @@
 import { Conditions } from "./platform-conditions.ts";
 import { Faults } from "./platform-faults.ts";
 import type { Fault, FaultRule } from "./platform-faults.ts";
+import type { FrameRule } from "./platform-frames.ts";
 import { PlatformServer } from "./platform-server.ts";
 import type { LoggedRequest } from "./platform-server.ts";
 import { PlatformService } from "./platform-service.ts";
@@ -163,6 +164,16 @@ export class TestPlatform implements PlatformHooks {
 
   fault(rule: FaultRule): Fault {
     return this.#faults.add(rule);
+  }
+
+  /** What happens to frames on their way, events and those of `send` alike. */
+  frameFault(rule: FrameRule): Fault {
+    return this.#service.sockets.frameFaults.add(rule);
+  }
+
+  /** Every socket that is open now hears only so many bytes a second, until the returned function is called. */
+  slowSockets(bytesPerSecond: number): () => void {
+    return this.#service.sockets.slow(bytesPerSecond);
   }
 
   async start(): Promise<void> {
