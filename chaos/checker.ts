@@ -35,8 +35,8 @@ export function violations(evidence: Evidence): readonly Violation[] {
       void found.push({ invariant, workflow_id: request.workflow_id, text });
     const own = evidence.approvals.filter((one) => one.task_id.startsWith(`${request.workflow_id}#`));
     ends(evidence, request, own, report);
-    // Where nobody knew whether it was started, the client's own word is no result of it.
-    const results = request.results.filter((one) => request.start !== "unknown" || !isOfUnstarted(one));
+    // Where a call to start it failed, what that client said is no result of it.
+    const results = request.results.filter((one) => request.start === undefined || !isOfUnstarted(one));
     const result = request.stored?.result ?? results[0];
     if (result === undefined) continue;
     isOne(results, result, own, lines, report);

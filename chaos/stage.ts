@@ -102,7 +102,7 @@ interface AskedOnce {
   started_ms: number;
   readonly timeout_seconds: number;
   readonly results: Told[];
-  start?: "unknown";
+  start?: "unknown" | "late";
 }
 
 export function newStage(field: Ground, stack: Stack): Stage {
@@ -152,7 +152,8 @@ export function newStage(field: Ground, stack: Stack): Stage {
       // A client that could not start it has its answer already; any other must ask Temporal first.
       const said = await Promise.race([result, delay(0)]);
       if (said !== undefined && isOfUnstarted({ ...said })) return undefined;
-      delete entry.start;
+      if (entry.results.some(isOfUnstarted)) entry.start = "late";
+      else delete entry.start;
       return { handle, result };
     },
     async ask(action, options) {

@@ -13,8 +13,11 @@ export interface RequestEvidence {
   readonly timeout_seconds: number;
   /** What each caller got that waited for it. */
   readonly results: readonly Told[];
-  /** The call that should start it failed: it may be in Temporal, or not. Absent where the call came back well. */
-  readonly start?: "unknown";
+  /**
+   * Unknown: every call that should start it failed, so that it may be in Temporal, or not. Late: one came back well after others had
+   * failed. Absent where the first came back well.
+   */
+  readonly start?: "unknown" | "late";
   /** In Temporal. `undefined`: there is no such workflow. */
   readonly stored:
     | { readonly status: string; readonly closed_ms: number | undefined; readonly result: Told | undefined }

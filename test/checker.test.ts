@@ -158,6 +158,11 @@ const PLANTED: readonly [
       requests: [unknownStart({ stored: { status: "RUNNING", closed_ms: undefined, result: undefined } })],
     }),
   ],
+  [
+    "I2",
+    "was surely started, and told its caller that it was not",
+    () => ({ requests: [request(APPROVED, { results: [UNSTARTED] })] }),
+  ],
   ["I1", "was perhaps started, is not in Temporal, and stands on the platform", () => ({ requests: [unknownStart()] })],
   [
     "I2",
@@ -329,6 +334,8 @@ describe("the checker", () => {
       attempts,
     });
     assert.deepEqual(violations(found), []);
+    const late = [request(APPROVED, { results: [UNSTARTED, { ...APPROVED }], start: "late" })];
+    assert.deepEqual(violations({ ...found, requests: late }), []);
     assert.deepEqual(settled(found), {
       unknown_starts: 2,
       of_these_started: 1,
