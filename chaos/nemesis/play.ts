@@ -1,0 +1,104 @@
+/** The seeded nemesis: its lanes of mischief run beside each other, while agents ask and people decide. The checker judges afterwards. */
+import { mkdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createApprovals } from "../../src/client/approvals.ts";
+import { until } from "../../test/support/until.ts";
+import type { Field } from "../field.ts";
+import type { Figures } from "../row.ts";
+import { ANSWERED } from "./answers.ts";
+import { live } from "./people.ts";
+import { draw, type Length, type Move } from "./plan.ts";
+import { PROCESSES } from "./processes.ts";
+import type { Lane, Scene } from "./scene.ts";
+import { SURROUNDINGS } from "./surroundings.ts";
+
+const LANES: readonly Lane[] = [PROCESSES, ANSWERED, SURROUNDINGS];
+const PEOPLES_TOKEN = "token-of-the-people-who-decide";
+/** How long the watch may take to settle what its requests left behind: it lists about once a minute. */
+const SETTLING_MS = 100_000;
+
+export async function play(field: Field, length: Length): Promise<Figures> {
+  const plan = draw(
+    field.seed,
+    length,
+    LANES.map((lane) => Object.keys(lane)),
+  );
+  const temporal = await field.temporal();
+  const auditFolder = await linkedFolder(field);
+  const stage = await field.stage({
+    env: {
+      TEMPORAL_ADDRESS: temporal.address,
+      AUDIT_LOG_PATH: join(auditFolder, "audit.jsonl"),
+      ...(plan.hintKey ? { COUNTERSIGN_HINT_KEY: "k".repeat(43) } : {}),
+    },
+    // The inbox answers for every approval by its id; this platform answers with a list that is long enough, or is cut short.
+    platform: { listLimit: 100_000, clockOffsetMs: plan.clockOffsetMs, adminToken: PEOPLES_TOKEN },
+  });
+  const { platform, workspaceId, config } = stage.stack;
+  stage.allow(120_000);
+  stage.people(PEOPLES_TOKEN);
+  const scene: Scene = { stage, temporal, book: stage.keepBook(), parts: new Map(), auditFolder, lists: new Map() };
+  platform.onList = (items) => [...scene.lists.values()].reduce((changed, change) => change(changed), items);
+  for (const name of ["worker", "bridge"] as const) scene.parts.set(name, stage.process(name));
+  await platform.untilConnected(workspaceId);
+
+  const approvals = createApprovals(config, { warn: () => {}, unreachableAfterMs: 1_000 });
+  const company = { stage, book: scene.book, approvals, token: PEOPLES_TOKEN };
+  const statuses = new Map<string, number>();
+  const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
+  const lives = Promise.all(
+    plan.requests.map(async (request) => count(statuses, (await live(company, request))?.status ?? "never known")),
+  );
+  lives.catch(() => {});
+
+  const faults = new Map<string, number>();
+  const ends = performance.now() + length.seconds * 1_000;
+  const lane = async (kinds: Lane, moves: readonly Move[]) => {
+    for (const move of moves) {
+      if (performance.now() >= ends) return;
+      const act = kinds[move.name] ?? kinds[`+${move.name}`] ?? kinds[`-${move.name}`];
+      // A signal to a server that is down, and the like: mischief may fail, requests may not.
+      await act?.(scene, move).catch(() => undefined);
+      count(faults, move.name);
+      await delay(move.pauseMs);
+    }
+  };
+  await Promise.all(LANES.map((kinds, n) => lane(kinds, plan.lanes[n] ?? [])));
+  stage.up();
+  await lives;
+  const { found, settled } = await settle();
+  return {
+    seed: field.seed,
+    hint_key: plan.hintKey ? "yes" : "no",
+    clock_ahead_ms: plan.clockOffsetMs,
+    requests: length.requests,
+    ...Object.fromEntries(statuses),
+    ...settled,
+    violations: found,
+    faults: [...faults.values()].reduce((sum, one) => sum + one, 0),
+    ...Object.fromEntries([...faults].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  };
+
+  /** What was left behind the watch puts in order at its next lists; what is wrong after that, stays wrong. */
+  async function settle() {
+    platform.dropSockets();
+    let last = await stage.judge();
+    const isSettled = async () => {
+      last = await stage.judge();
+      const pending = platform.approvals(workspaceId).some((one) => one.status === "pending" && one.task_id !== "");
+      return last.found.length === 0 && !pending;
+    };
+    await until("everything is settled", isSettled, SETTLING_MS).catch(() => undefined);
+    return { found: last.found.length, settled: last.settled };
+  }
+}
+
+/** A link to a folder, which can be made to lead elsewhere in one step. */
+async function linkedFolder(field: Field): Promise<string> {
+  const folder = await field.folder();
+  await mkdir(join(folder, "logs"));
+  const link = join(folder, "audit");
+  await symlink(join(folder, "logs"), link);
+  return link;
+}

@@ -1,0 +1,118 @@
+/** Mischief with processes: killed, stopped and frozen, at random times and at named points. */
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { parsedLines } from "../audit-trail.ts";
+import type { Stage } from "../field.ts";
+import { meanwhile, type Lane, type Mischief, type PartName, type Scene } from "./scene.ts";
+
+/** How long a named point is waited for; then the kill comes wherever things are. */
+const POINT_MS = 5_000;
+
+/** Ends a part, by a signal, and starts it again when the move is over. */
+async function replace(scene: Scene, name: PartName, signal: NodeJS.Signals, restMs: number): Promise<void> {
+  const part = scene.parts.get(name);
+  part?.send(signal);
+  await part?.exited;
+  await delay(restMs);
+  scene.parts.set(name, scene.stage.process(name));
+}
+
+const ended =
+  (name: PartName, signal: NodeJS.Signals): Mischief =>
+  (scene, { lastsMs }) =>
+    replace(scene, name, signal, lastsMs);
+
+const frozen =
+  (name: PartName): Mischief =>
+  async ({ parts }, move) => {
+    const part = parts.get(name);
+    part?.send("SIGSTOP");
+    await meanwhile({ ...move, lastsMs: move.lastsMs * 2 }, () => part?.send("SIGCONT"));
+  };
+
+/** A part that is killed as soon as something has happened. */
+const endedWhen =
+  (name: PartName, point: (stage: Stage) => () => boolean): Mischief =>
+  async (scene, { lastsMs }) => {
+    const happened = point(scene.stage);
+    const limit = performance.now() + POINT_MS;
+    while (!happened() && performance.now() < limit) await delay(1);
+    await replace(scene, name, "SIGKILL", lastsMs);
+  };
+
+const decisions = ({ stack }: Stage) =>
+  stack.platform.approvals(stack.workspaceId).filter(({ status }) => status !== "pending").length;
+
+const finals = ({ stack }: Stage): number => {
+  try {
+    const lines = parsedLines(readFileSync(stack.config.audit.path, "utf8"));
+    return lines.filter(({ outcome }) => outcome !== "requested").length;
+  } catch {
+    // Somebody else has its folder right now.
+    return 0;
+  }
+};
+
+/** True from the moment at which there is more of something. */
+const more = (count: (stage: Stage) => number) => (stage: Stage) => {
+  let before = count(stage);
+  return () => {
+    const now = count(stage);
+    const grown = now > before;
+    before = now;
+    return grown;
+  };
+};
+
+async function withoutTemporal({ stage, temporal }: Scene, lastsMs: number): Promise<void> {
+  await temporal.kill();
+  await delay(lastsMs);
+  await temporal.start();
+  stage.up();
+}
+
+export const PROCESSES: Lane = {
+  "worker killed": ended("worker", "SIGKILL"),
+  "bridge killed": ended("bridge", "SIGKILL"),
+  "worker stopped": ended("worker", "SIGTERM"),
+  "bridge stopped": ended("bridge", "SIGTERM"),
+  "worker frozen": frozen("worker"),
+  "bridge frozen": frozen("bridge"),
+  "worker killed at a decision": endedWhen("worker", more(decisions)),
+  "bridge killed at a decision": endedWhen("bridge", more(decisions)),
+  "worker killed at a final record": endedWhen("worker", more(finals)),
+  "worker killed at a creation": async (scene, { lastsMs }) => {
+    const { platform } = scene.stage.stack;
+    const killed = new Promise<boolean>((resolve) => {
+      // The approval stands, and the 201 has not left yet.
+      platform.onCreate = async () => {
+        platform.onCreate = undefined;
+        await scene.parts.get("worker")?.kill();
+        resolve(true);
+      };
+    });
+    const hit = await Promise.race([killed, delay(POINT_MS, false, { ref: false })]);
+    platform.onCreate = undefined;
+    if (hit) await replace(scene, "worker", "SIGKILL", lastsMs);
+  },
+  "a second worker": async ({ stage }, { lastsMs }) => {
+    const second = stage.process("worker");
+    await delay(lastsMs * 2);
+    second.send("SIGTERM");
+    await second.exited;
+  },
+  "Temporal killed": (scene, { lastsMs }) => withoutTemporal(scene, lastsMs),
+  "Temporal killed at a decision": async (scene, { lastsMs }) => {
+    const happened = more(decisions)(scene.stage);
+    const limit = performance.now() + POINT_MS;
+    while (!happened() && performance.now() < limit) await delay(1);
+    await withoutTemporal(scene, lastsMs);
+  },
+  "Temporal frozen": async ({ stage, temporal }, move) => {
+    temporal.send("SIGSTOP");
+    await meanwhile(move, () => {
+      temporal.send("SIGCONT");
+      stage.up();
+    });
+  },
+};
