@@ -6,10 +6,12 @@ import { CROWDS } from "./crowds.ts";
 import { FOREIGN_WORKSPACE } from "./foreign-workspace.ts";
 import { FORGED } from "./forged.ts";
 import { FRAMES } from "./frames.ts";
+import { INBOX } from "./inbox.ts";
 import { NEMESIS } from "./nemesis.ts";
 import { PLATFORM_ANSWERS } from "./platform-answers.ts";
 import { PLATFORM_CREATE } from "./platform-create.ts";
 import { SIGNALS } from "./signals.ts";
+import { SOAK } from "./soak.ts";
 import { SOCKET } from "./socket.ts";
 import { STOPPED } from "./stopped.ts";
 import { TEMPORAL_DOWN } from "./temporal-down.ts";
@@ -25,6 +27,7 @@ export const ROWS: readonly Row[] = [
   ...PLATFORM_ANSWERS,
   ...FOREIGN_WORKSPACE,
   ...SOCKET,
+  ...INBOX,
   ...FRAMES,
   ...FORGED,
   ...UNWRITABLE,
@@ -32,4 +35,5 @@ export const ROWS: readonly Row[] = [
   ...CROWDS,
   ...SIGNALS,
   ...NEMESIS,
+  ...SOAK,
 ];
