@@ -3,8 +3,10 @@ import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApprovals } from "../../src/client/approvals.ts";
+import type { ApprovalResult } from "../../src/domain/outcome.ts";
 import { until } from "../../test/support/until.ts";
 import type { Field } from "../field.ts";
+import { startLossyLine } from "../lossy-line.ts";
 import type { Figures } from "../row.ts";
 import { ANSWERED } from "./answers.ts";
 import { live } from "./people.ts";
@@ -38,18 +40,19 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   const { platform, workspaceId, config } = stage.stack;
   stage.allow(120_000);
   stage.people(PEOPLES_TOKEN);
-  const scene: Scene = { stage, temporal, book: stage.keepBook(), parts: new Map(), auditFolder, lists: new Map() };
+  const line = await startLossyLine(field, temporal.address);
+  const book = stage.keepBook();
+  const scene: Scene = { stage, temporal, line, book, parts: new Map(), auditFolder, lists: new Map() };
   platform.onList = (items) => [...scene.lists.values()].reduce((changed, change) => change(changed), items);
   for (const name of ["worker", "bridge"] as const) scene.parts.set(name, stage.process(name));
   await platform.untilConnected(workspaceId);
 
-  const approvals = createApprovals(config, { warn: () => {}, unreachableAfterMs: 1_000 });
-  const company = { stage, book: scene.book, approvals, token: PEOPLES_TOKEN };
+  const onLine = { ...config, temporal: { ...config.temporal, address: line.address } };
+  const approvals = createApprovals(onLine, { warn: () => {}, unreachableAfterMs: 1_000 });
+  const company = { stage, book, approvals, token: PEOPLES_TOKEN };
   const statuses = new Map<string, number>();
   const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
-  const lives = Promise.all(
-    plan.requests.map(async (request) => count(statuses, (await live(company, request))?.status ?? "never known")),
-  );
+  const lives = Promise.all(plan.requests.map(async (request) => count(statuses, told(await live(company, request)))));
   lives.catch(() => {});
 
   const faults = new Map<string, number>();
@@ -59,8 +62,8 @@ export async function play(field: Field, length: Length): Promise<Figures> {
       if (performance.now() >= ends) return;
       const act = kinds[move.name] ?? kinds[`+${move.name}`] ?? kinds[`-${move.name}`];
       // A signal to a server that is down, and the like: mischief may fail, requests may not.
-      await act?.(scene, move).catch(() => undefined);
-      count(faults, move.name);
+      const came = await act?.(scene, move).catch(() => undefined);
+      count(faults, came === false ? `${move.name}: missed` : move.name);
       await delay(move.pauseMs);
     }
   };
@@ -68,17 +71,20 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   stage.up();
   await lives;
   const { found, settled } = await settle();
-  return {
+  const figures = {
     seed: field.seed,
     hint_key: plan.hintKey ? "yes" : "no",
     clock_ahead_ms: plan.clockOffsetMs,
     requests: length.requests,
-    ...Object.fromEntries(statuses),
+    ...sorted(statuses),
     ...settled,
-    violations: found,
     faults: [...faults.values()].reduce((sum, one) => sum + one, 0),
-    ...Object.fromEntries([...faults].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    ...sorted(faults),
   };
+  // The checker speaks again when the row is over; here it is known what was played.
+  const lines = found.map(({ invariant, workflow_id, text }) => `${invariant} ${workflow_id}: ${text}`);
+  if (lines.length > 0) throw new Error(`${lines.join("\n")}\nplayed: ${JSON.stringify(figures)}`);
+  return figures;
 
   /** What was left behind the watch puts in order at its next lists; what is wrong after that, stays wrong. */
   async function settle() {
@@ -90,8 +96,22 @@ export async function play(field: Field, length: Length): Promise<Figures> {
       return last.found.length === 0 && !pending;
     };
     await until("everything is settled", isSettled, SETTLING_MS).catch(() => undefined);
-    return { found: last.found.length, settled: last.settled };
+    return last;
   }
+}
+
+/** How a request ended, as its agent was told. */
+function told(result: ApprovalResult | undefined): string {
+  if (result === undefined) return "never known";
+  const notes = [
+    ...(result.status === "approved" && !result.verified ? ["unverified"] : []),
+    ...("audited" in result && result.audited === false ? ["unaudited"] : []),
+  ];
+  return [result.status, ...notes].join(" ");
+}
+
+function sorted(counts: ReadonlyMap<string, number>): { readonly [what: string]: number } {
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** A link to a folder, which can be made to lead elsewhere in one step. */

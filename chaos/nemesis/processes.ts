@@ -5,7 +5,7 @@ import { parsedLines } from "../audit-trail.ts";
 import type { Stage } from "../field.ts";
 import { meanwhile, type Lane, type Mischief, type PartName, type Scene } from "./scene.ts";
 
-/** How long a named point is waited for; then the kill comes wherever things are. */
+/** How long a named point is waited for. */
 const POINT_MS = 5_000;
 
 /** Ends a part, by a signal, and starts it again when the move is over. */
@@ -34,11 +34,20 @@ const frozen =
 const endedWhen =
   (name: PartName, point: (stage: Stage) => () => boolean): Mischief =>
   async (scene, { lastsMs }) => {
-    const happened = point(scene.stage);
-    const limit = performance.now() + POINT_MS;
-    while (!happened() && performance.now() < limit) await delay(1);
+    if (!(await comes(point(scene.stage)))) return false;
     await replace(scene, name, "SIGKILL", lastsMs);
+    return true;
   };
+
+/** Watches as closely as it can. False where it does not come. */
+async function comes(happened: () => boolean): Promise<boolean> {
+  const limit = performance.now() + POINT_MS;
+  while (performance.now() < limit) {
+    if (happened()) return true;
+    await delay(1);
+  }
+  return false;
+}
 
 const decisions = ({ stack }: Stage) =>
   stack.platform.approvals(stack.workspaceId).filter(({ status }) => status !== "pending").length;
@@ -94,6 +103,7 @@ export const PROCESSES: Lane = {
     const hit = await Promise.race([killed, delay(POINT_MS, false, { ref: false })]);
     platform.onCreate = undefined;
     if (hit) await replace(scene, "worker", "SIGKILL", lastsMs);
+    return hit;
   },
   "a second worker": async ({ stage }, { lastsMs }) => {
     const second = stage.process("worker");
@@ -103,10 +113,9 @@ export const PROCESSES: Lane = {
   },
   "Temporal killed": (scene, { lastsMs }) => withoutTemporal(scene, lastsMs),
   "Temporal killed at a decision": async (scene, { lastsMs }) => {
-    const happened = more(decisions)(scene.stage);
-    const limit = performance.now() + POINT_MS;
-    while (!happened() && performance.now() < limit) await delay(1);
+    if (!(await comes(more(decisions)(scene.stage)))) return false;
     await withoutTemporal(scene, lastsMs);
+    return true;
   },
   "Temporal frozen": async ({ stage, temporal }, move) => {
     temporal.send("SIGSTOP");

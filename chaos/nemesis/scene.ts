@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { PartProcess } from "../../test/support/processes.ts";
 import type { OpenBook, OwnTemporal, Stage } from "../field.ts";
+import type { LossyLine } from "../lossy-line.ts";
 import type { Spell } from "../witness.ts";
 import type { Move } from "./plan.ts";
 
@@ -10,6 +11,8 @@ export type PartName = "worker" | "bridge";
 export interface Scene {
   readonly stage: Stage;
   readonly temporal: OwnTemporal;
+  /** Between the agents and Temporal. */
+  readonly line: LossyLine;
   readonly book: OpenBook;
   /** The processes that are meant to be up. */
   readonly parts: Map<PartName, PartProcess>;
@@ -19,8 +22,11 @@ export interface Scene {
   readonly lists: Map<string, (items: readonly object[]) => readonly object[]>;
 }
 
-/** Ends by itself and leaves everything as it was, whatever happens. May throw, such as for a server that is down. */
-export type Mischief = (scene: Scene, move: Move) => Promise<void>;
+/**
+ * Ends by itself and leaves everything as it was, whatever happens. May throw, such as for a server that is down.
+ * False where the moment that it waited for did not come.
+ */
+export type Mischief = (scene: Scene, move: Move) => Promise<boolean | void>;
 
 export type Lane = { readonly [name: string]: Mischief };
 

@@ -71,7 +71,7 @@ export const SURROUNDINGS: Lane = {
   },
   "signals forged": async (scene, move) => {
     const one = victim(scene, move);
-    if (one === undefined) return;
+    if (one === undefined) return false;
     const hint = {
       approval_id: one.id,
       status: "approved",
@@ -84,6 +84,11 @@ export const SURROUNDINGS: Lane = {
     await temporal.withDeadline(Date.now() + 1_000, () =>
       temporal.workflow.getHandle(workflowId).signal(DECIDED_SIGNAL, hint),
     );
+    return true;
+  },
+  /** A start arrives, and its agent does not hear of it. */
+  "answers of Temporal lost": async ({ line }, move) => {
+    await meanwhile(move, line.loseAnswers());
   },
   "audit log not writable": async ({ auditFolder }, move) => {
     const folder = await readlink(auditFolder);
