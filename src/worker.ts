@@ -64,6 +64,7 @@ async function run(
         maxCachedWorkflows,
         identity,
       },
+      renewed: true,
       async beside(ended) {
         onReady?.();
         for (let first = true; !ended.aborted; first = false) {

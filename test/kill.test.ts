@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { ApprovalHandle } from "../src/client/handle.ts";
-import { freePort } from "../src/dev-server/free-port.ts";
-import type { DevServer } from "../src/dev-server/start.ts";
 import type { ApprovalResult } from "../src/domain/outcome.ts";
 import { hintSources, untilEvent, untilWatch } from "./support/history.ts";
 import { assertOneOutcome } from "./support/one-outcome.ts";
 import type { PlatformApproval } from "./support/platform-store.ts";
 import { startProcess, type PartProcess } from "./support/processes.ts";
 import { startStack, type Stack, type StackOptions } from "./support/stack.ts";
-import { startOwnServer } from "./support/temporal.ts";
+import { ownTemporal } from "./support/temporal.ts";
 import { until } from "./support/until.ts";
 
 /** COUNTERSIGN_HEARTBEAT of the stack, and the time that a stream gets before the sweep helps out. */
@@ -57,30 +52,6 @@ function lists(stack: Stack): readonly { readonly at: number }[] {
 
 async function untilStreaming(stack: Stack): Promise<void> {
   await untilWatch(stack.temporal, stack.workspaceId, "streaming", (state) => state.mode === "stream");
-}
-
-interface OwnTemporal {
-  readonly address: string;
-  kill(): Promise<void>;
-  /** On its port and database file. */
-  start(): Promise<void>;
-}
-
-/** A Temporal server of this test's own, on a database file. */
-async function ownTemporal(t: TestContext): Promise<OwnTemporal> {
-  const folder = await mkdtemp(join(tmpdir(), "countersign-temporal-"));
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
-  let server: DevServer | undefined;
-  const start = async () => {
-    server = await startOwnServer(join(folder, "temporal.db"), { port });
-  };
-  await start();
-  t.after(async () => {
-    await server?.kill();
-    await rm(folder, { recursive: true, force: true });
-  });
-  return { address, start, kill: async () => await server?.kill() };
 }
 
 // Most of the time they wait for the limits after which Temporal gives a process up.

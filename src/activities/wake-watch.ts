@@ -1,4 +1,5 @@
 /** Keeps the watch of a workspace up. Signal-with-start: it is made where it is missing, and told the settings where it runs. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@temporalio/client";
 import { messageOf } from "../domain/errors.ts";
 import { WAKE_SIGNAL, WATCH_DECISIONS, watchWorkflowId } from "../domain/names.ts";
@@ -27,6 +28,8 @@ export interface WatchWaker {
 
 const GAP_MS = 60_000;
 const CALL_MS = 10_000;
+const ATTEMPTS = 3;
+const RETRY_MS = 500;
 
 export function createWatchWaker({
   client,
@@ -42,25 +45,31 @@ export function createWatchWaker({
     last.set(workspaceId, Date.now());
     const wake: Wake = { ...settings, worker: { identity, problems: [...problems()] } };
     const input: WatchInput = { workspace_id: workspaceId };
-    try {
-      await client.withDeadline(Date.now() + CALL_MS, () =>
-        client.workflow.signalWithStart(WATCH_DECISIONS, {
-          workflowId: watchWorkflowId(workspaceId),
-          taskQueue,
-          args: [input],
-          signal: WAKE_SIGNAL,
-          signalArgs: [wake],
-          staticSummary: `Watches workspace ${workspaceId} for decisions`,
-        }),
-      );
-    } catch (error) {
-      // A request does not depend on it: its own deadline reads the platform too.
-      last.delete(workspaceId);
-      log.warn(
-        { workspace_id: workspaceId, error: messageOf(error) },
-        "could not wake the watch; the next request tries again",
-      );
+    let problem: unknown;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) await delay(RETRY_MS, undefined, { ref: false });
+      try {
+        await client.withDeadline(Date.now() + CALL_MS, () =>
+          client.workflow.signalWithStart(WATCH_DECISIONS, {
+            workflowId: watchWorkflowId(workspaceId),
+            taskQueue,
+            args: [input],
+            signal: WAKE_SIGNAL,
+            signalArgs: [wake],
+            staticSummary: `Watches workspace ${workspaceId} for decisions`,
+          }),
+        );
+        return;
+      } catch (error) {
+        problem = error;
+      }
     }
+    // A request does not depend on it: its own deadline reads the platform too.
+    last.delete(workspaceId);
+    log.warn(
+      { workspace_id: workspaceId, error: messageOf(problem) },
+      "could not wake the watch; the next request tries again",
+    );
   };
   return {
     wake(workspaceId) {

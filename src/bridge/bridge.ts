@@ -47,6 +47,8 @@ export async function runBridge(config: WorkspaceConfig, { signal, log, onReady 
         activities: { streamDecisions },
         maxConcurrentActivityTaskExecutions: config.maxStreams,
       },
+      // Its streams hold sockets, and hand decisions over as soon as Temporal answers.
+      renewed: false,
       async beside(ended) {
         onReady?.();
         // Streams end after the polling has: else this process would take its own stream's successor.

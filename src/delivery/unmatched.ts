@@ -13,8 +13,10 @@ type Match = "matched" | "nobody" | "unreachable";
 const KEPT = 1_000;
 /** The memo of a workflow is visible within a second or two of its request; the rest is patience. */
 const NOBODY_PAUSES_MS: readonly number[] = [250, 750, 2_000, 5_000, 15_000];
-/** About two minutes of outage; after that a list tells it again. */
-const UNREACHABLE_PAUSES_MS: readonly number[] = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 30_000, 30_000];
+/** No backoff: while Temporal is down a try costs nothing but a refused call, and a decision should not outwait the outage. */
+const UNREACHABLE_PAUSE_MS = 500;
+/** After that a list tells it again. */
+const UNREACHABLE_LIMIT_MS = 120_000;
 
 /**
  * `match` is asked after each pause and tells whether the decision has found its request; it must not reject.
@@ -27,16 +29,19 @@ export function createUnmatched(
   const parked = new Set<string>();
 
   const follow = async (workspaceId: string, hint: Hint): Promise<void> => {
-    const left = { nobody: [...NOBODY_PAUSES_MS], unreachable: [...UNREACHABLE_PAUSES_MS] };
-    let found: Exclude<Match, "matched"> = "nobody";
-    for (let pauseMs = left[found].shift(); pauseMs !== undefined; pauseMs = left[found].shift()) {
+    const until = performance.now() + UNREACHABLE_LIMIT_MS;
+    for (const pauseMs of NOBODY_PAUSES_MS) {
       // Unreferenced: a bridge that stops does not wait for what nobody has asked for.
       await delay(pauseMs, undefined, { ref: false });
-      const outcome = await match(workspaceId, hint);
-      if (outcome === "matched") return;
-      found = outcome;
+      let found = await match(workspaceId, hint);
+      while (found === "unreachable") {
+        if (performance.now() > until) return;
+        await delay(UNREACHABLE_PAUSE_MS, undefined, { ref: false });
+        found = await match(workspaceId, hint);
+      }
+      if (found === "matched") return;
     }
-    if (found === "nobody") dropped(workspaceId, hint);
+    dropped(workspaceId, hint);
   };
 
   return {

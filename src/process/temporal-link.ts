@@ -1,18 +1,22 @@
 /** The connections of a long-running process to Temporal. It waits for a server that is down instead of crashing in a loop. */
-import { Client, Connection, isGrpcServiceError } from "@temporalio/client";
+import { Client, Connection } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import { dataConverterOf } from "../codec/data-converter.ts";
 import type { WorkspaceConfig } from "../config.ts";
 import { RECONNECT } from "../config/reconnect.ts";
-import { ApprovalError, messageOf } from "../domain/errors.ts";
 import type { Health } from "../health.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../activities/pause.ts";
-import { transportCause } from "./transport-cause.ts";
+import { temporalTrouble } from "./temporal-trouble.ts";
 
 export interface TemporalLink {
   readonly native: NativeConnection;
   readonly client: Client;
+  /**
+   * Asks for the namespace, at most 5 s: what is wrong in one line, `undefined` when it is well.
+   * Rejects with ERR_CONFIG where no waiting mends it.
+   */
+  trouble(): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -50,37 +54,46 @@ export async function linkTemporal(
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
     let link: TemporalLink | undefined;
+    let problem: string | undefined;
     try {
       link = await connect(temporal);
-      await link.client.withDeadline(Date.now() + CALL_MS, () =>
-        (link as TemporalLink).client.workflowService.describeNamespace({ namespace: temporal.namespace }),
-      );
-      health.set("temporal", undefined);
-      return link;
+      problem = await link.trouble();
     } catch (error) {
       await link?.close().catch(() => undefined);
-      const problem = explain(error, temporal.address, temporal.namespace);
-      if (problem instanceof ApprovalError) throw problem;
-      health.set("temporal", problem);
-      await pause(pauseMs, signal);
+      problem = temporalTrouble(error, temporal);
     }
+    health.set("temporal", problem);
+    if (link !== undefined && problem === undefined) return link;
+    await link?.close().catch(() => undefined);
+    await pause(pauseMs, signal);
   }
 }
 
 async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalLink> {
-  const options = temporal.connectionOptions;
+  const { connectionOptions: options, namespace } = temporal;
   const native = await NativeConnection.connect(options);
   try {
-    const connection = await Connection.connect({ ...options, connectTimeout: CALL_MS, channelArgs: RECONNECT });
-    const client = new Client({
-      connection,
-      namespace: temporal.namespace,
-      dataConverter: dataConverterOf(temporal.payloadKeys),
+    const connection = await Connection.connect({
+      ...options,
+      connectTimeout: CALL_MS,
+      channelArgs: RECONNECT,
+      // The SDK's ten attempts sleep on after an outage, and throw from a timer once the connection is closed. Whoever calls tries again.
+      interceptors: [],
     });
+    const client = new Client({ connection, namespace, dataConverter: dataConverterOf(temporal.payloadKeys) });
     return {
       native,
       client,
-      close: async () => {
+      async trouble() {
+        try {
+          const ask = () => client.workflowService.describeNamespace({ namespace });
+          await client.withDeadline(Date.now() + CALL_MS, ask);
+          return undefined;
+        } catch (error) {
+          return temporalTrouble(error, temporal);
+        }
+      },
+      async close() {
         await connection.close();
         await native.close();
       },
@@ -89,25 +102,4 @@ async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalL
     await native.close();
     throw error;
   }
-}
-
-/** One line for what waiting may mend, an error for what it cannot. */
-function explain(error: unknown, address: string, namespace: string): string | ApprovalError {
-  const cause = transportCause(messageOf(error));
-  if (error instanceof TypeError || /invalid (url|uri)|certificate file|PEM/i.test(cause)) {
-    return new ApprovalError(
-      "ERR_CONFIG",
-      `The connection to Temporal at ${address} cannot be set up: ${cause}; check TEMPORAL_ADDRESS and TEMPORAL_TLS_*`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (isGrpcServiceError(error) && error.code === 5) {
-    return `Temporal at ${address} has no namespace "${namespace}"; create it, or set TEMPORAL_NAMESPACE`;
-  }
-  if (isGrpcServiceError(error) && (error.code === 7 || error.code === 16)) {
-    return `Temporal at ${address} refused the credentials: ${cause}; check TEMPORAL_API_KEY or the client certificate`;
-  }
-  return `cannot reach Temporal at ${address}: ${cause}; is the server up, and are TEMPORAL_ADDRESS and TEMPORAL_TLS right?`;
 }

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../src/dev-server/free-port.ts";
 import { resolveDevServer } from "../../src/dev-server/resolve.ts";
 import { startDevServer } from "../../src/dev-server/start.ts";
 import type { DevServer, DevServerOptions } from "../../src/dev-server/start.ts";
@@ -29,6 +33,29 @@ export async function startOwnServer(
     binary: await temporalCli(),
     ...(dbFile === undefined ? {} : { dbFile }),
   });
+}
+
+export interface OwnTemporal {
+  readonly address: string;
+  kill(): Promise<void>;
+  /** On its port and database file. */
+  start(): Promise<void>;
+}
+
+/** A server of one test's own on a database file, gone when the test ends. */
+export async function ownTemporal(t: { after(clean: () => Promise<unknown>): void }): Promise<OwnTemporal> {
+  const folder = await mkdtemp(join(tmpdir(), "countersign-temporal-"));
+  const port = await freePort();
+  let server: DevServer | undefined;
+  const start = async () => {
+    server = await startOwnServer(join(folder, "temporal.db"), { port });
+  };
+  await start();
+  t.after(async () => {
+    await server?.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return { address: `127.0.0.1:${port}`, start, kill: async () => await server?.kill() };
 }
 
 /** The Temporal CLI's path. Throws ERR_DEV_SERVER where there is none: no test is skipped for want of a server. */
