@@ -1,32 +1,11 @@
-/** Rows 9, 10, 48 and 49: many requests, few workers, none of which lives long. */
+/** Rows 9, 10 and 49: many requests, few workers, none of which lives long. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { runWorker } from "../../src/worker.ts";
 import { createLogger } from "../../src/log.ts";
-import type { Asked, Field, Stage } from "../field.ts";
+import { askMany, decideAll } from "../crowd.ts";
+import type { Field } from "../field.ts";
 import type { Figures, Row } from "../row.ts";
-
-/** Starts so many, a few at a time. */
-async function askMany(stage: Stage, count: number, timeoutSeconds: number, wait = false): Promise<Asked[]> {
-  const all: Asked[] = [];
-  let next = 0;
-  const lane = async () => {
-    for (let n = next++; n < count; n = next++) {
-      const options = { timeoutSeconds };
-      all.push(await (wait ? stage.askAndWait(`request ${n}`, options) : stage.ask(`request ${n}`, options)));
-    }
-  };
-  await Promise.all(Array.from({ length: 10 }, lane));
-  return all;
-}
-
-/** Decides every second one otherwise, and waits for all. */
-async function decideAll(stage: Stage, all: readonly Asked[]): Promise<number> {
-  const from = performance.now();
-  all.forEach((asked, n) => void stage.decide(asked, n % 2 === 0 ? "approved" : "denied"));
-  await Promise.all(all.map((asked, n) => stage.ends(asked, n % 2 === 0 ? "approved" : "denied")));
-  return Math.round(performance.now() - from);
-}
 
 async function killing(field: Field, requests: number, everyMs: number): Promise<Figures> {
   const stage = await field.stage({ bridge: true, platform: { listLimit: 10_000 } });
@@ -71,17 +50,6 @@ async function forgetful(field: Field, maxCachedWorkflows: number, atOnce: numbe
   return { requests: rounds * atOnce + 1 };
 }
 
-async function takenOver(field: Field, waiting: number): Promise<Figures> {
-  const stage = await field.stage({ bridge: true, platform: { listLimit: 10_000 } });
-  const old = stage.process("worker");
-  const all = await askMany(stage, waiting, 300, true);
-  old.send("SIGTERM");
-  await old.exited;
-  await stage.process("worker").ready();
-  stage.up();
-  return { waiting, all_decided_ms: await decideAll(stage, all) };
-}
-
 async function manyWaiting(field: Field, waiting: number, env: NodeJS.ProcessEnv, listLimit: number): Promise<Figures> {
   const stage = await field.stage({ bridge: true, env, platform: { listLimit } });
   stage.process("worker");
@@ -123,14 +91,6 @@ export const CROWDS: readonly Row[] = [
     row: 10,
     name: "a worker that keeps 2 workflows in memory, with 5 waiting",
     run: (field) => forgetful(field, 2, 5),
-  },
-  { row: 48, name: "a new worker takes over 20 waiting requests", run: (field) => takenOver(field, 20) },
-  {
-    row: 48,
-    name: "a new worker takes over 100 waiting requests",
-    longOnly: true,
-    limitMs: 180_000,
-    run: (field) => takenOver(field, 100),
   },
   {
     row: 49,

@@ -8,6 +8,7 @@ import { FORGED } from "./forged.ts";
 import { FRAMES } from "./frames.ts";
 import { INBOX } from "./inbox.ts";
 import { NEMESIS } from "./nemesis.ts";
+import { NEXT_VERSION } from "./next-version.ts";
 import { PLATFORM_ANSWERS } from "./platform-answers.ts";
 import { PLATFORM_CREATE } from "./platform-create.ts";
 import { SIGNALS } from "./signals.ts";
@@ -33,6 +34,7 @@ export const ROWS: readonly Row[] = [
   ...UNWRITABLE,
   ...AUDIT,
   ...CROWDS,
+  ...NEXT_VERSION,
   ...SIGNALS,
   ...NEMESIS,
   ...SOAK,
