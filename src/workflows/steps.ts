@@ -4,6 +4,7 @@
  */
 import { proxyActivities, proxyLocalActivities, sleep } from "@temporalio/workflow";
 import type { ApprovalActivities, BridgeActivities } from "../domain/ports.ts";
+import { retryPause } from "../domain/wait.ts";
 
 const ONCE = { maximumAttempts: 1 } as const;
 
@@ -59,13 +60,13 @@ export async function within<T>(
   budgetEndMs: number,
   attempt: (step: ReturnType<typeof platformStep>) => Promise<T>,
 ): Promise<T | undefined> {
-  for (let pauseMs = 1_000; ; pauseMs = Math.min(pauseMs * 2, 8_000)) {
+  for (let failures = 1; ; failures++) {
     try {
       return await attempt(platformStep(budgetEndMs - Date.now()));
     } catch {
-      const rest = budgetEndMs - Date.now();
-      if (rest <= 0) return undefined;
-      await sleep(Math.min(pauseMs, rest));
+      const pauseMs = retryPause(failures, budgetEndMs - Date.now());
+      if (pauseMs === undefined) return undefined;
+      await sleep(pauseMs);
     }
   }
 }
