@@ -193,8 +193,13 @@ function weigh(wait: Wait, reading: Reading, facts: Facts): Step {
   const settled = finalOf(verdict, reading, window);
   const weighed = { ...wait, settled };
   if (surplus.length === 0) return explain(weighed, facts);
-  const kept = settled?.kind === "decided" ? settled.decision.approval_id : approval_id;
+  const kept = settled === undefined ? approval_id : decisiveId(settled);
   return { wait: weighed, move: { kind: "withdraw_twins", twins: surplus, kept } };
+}
+
+/** The approval that settled it, which may be a twin: then ours is the one too many. */
+function decisiveId(settled: Final): string {
+  return settled.kind === "decided" ? settled.decision.approval_id : settled.approval_id;
 }
 
 function finalOf(verdict: Verdict, { items }: Reading, window: Window): Final | undefined {
