@@ -10,7 +10,7 @@ import { startStack, type Stack, type StackOptions } from "./support/stack.ts";
 
 const HEARTBEAT_MS = 5_000;
 /** A stream may take this long before the sweep helps out. */
-const HEAD_START_MS = 2_000;
+const HEAD_START_MS = 1_500;
 /** What a busy machine may add to a limit. */
 const SLACK_MS = 2_000;
 

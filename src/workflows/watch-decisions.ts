@@ -39,7 +39,7 @@ export interface WatchCarried {
 
 const IDLE_MS = 10 * 60_000;
 /** A stream may take this long to connect before the sweep helps out. */
-const STREAM_HEAD_START_MS = 2_000;
+const STREAM_HEAD_START_MS = 1_500;
 /** A stream that held this long was a good one. */
 const LONG_RUN_MS = 10_000;
 const LATE_KEPT = 1_000;
