@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import type { WaitEnding } from "../src/domain/wait.ts";
+import type { WaitEnding } from "../src/domain/wait-moves.ts";
 import { live, type Entry, type Life } from "./support/wait-life.ts";
 import { idleAfter, isPerson, outcomeOf, settledBy, type Outcome } from "./support/wait-outcome.ts";
 import { QUIET, isDecided, quietWorlds, withoutMadeUp, worlds } from "./support/wait-worlds.ts";
@@ -330,6 +330,29 @@ describe("a person's decision", () => {
       return true;
     });
   });
+});
+
+test("a twin that was decided too late leaves nothing open: ours is the one too many then", () => {
+  const late: Fate = { at: 9_000, status: "approved", by: "ana" };
+  const life = live({
+    ...QUIET,
+    timeout: 5_000,
+    poll: 1_000,
+    approvals: [
+      { id: "a", created: 0, fate: undefined },
+      { id: "b", created: 500, fate: late },
+    ],
+    timed: true,
+    skew: 0,
+    // Nobody reads before it is too late.
+    stopped: [[1_000, 10_000]],
+    tips: [],
+    cancelled: undefined,
+    outgrown: undefined,
+  });
+  assert.equal(life.ending.kind, "late");
+  assert.equal(ownFate(life)?.by, "countersign:duplicate");
+  assert.deepEqual(ownFate(life, "b"), late);
 });
 
 test("a cancellation that is noticed together with the deadline is a timeout", () => {

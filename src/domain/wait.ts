@@ -2,12 +2,10 @@
  * The wait of one approval as a pure machine: what happened goes in, what to do next comes out. The workflow performs the moves
  * (src/workflows/await-ending.ts), test/wait.test.ts plays them in virtual time. Which situation ends how stands in docs/faults.md.
  */
-import type { Seen } from "./audit-record.ts";
 import { lastMoment, type Window } from "./deadline.ts";
 import { judge, type Verdict } from "./decision.ts";
-import type { HintBox } from "./hints.ts";
-import type { Withdrawer } from "./names.ts";
-import type { Reading, Withdrawal } from "./ports.ts";
+import type { Reading } from "./ports.ts";
+import type { Facts, Final, Happened, Move, Note, Terms } from "./wait-moves.ts";
 
 /** For the last reading, the withdrawal, and the reading after it (docs/faults.md, "Waiting": "tried for 25 s more"). */
 export const CLOSING_MS = 25_000;
@@ -18,67 +16,6 @@ const READ_GAP_MS = 1_000;
 /** Before a reading that no hint asks for (docs/faults.md, "Waiting": "after 1 s doubling to 30 s"). */
 const LONGEST_PAUSE_MS = 30_000;
 const LONGEST_RETRY_MS = 8_000;
-
-/** What a reading of the platform settles. */
-export type Final = Exclude<Verdict, { kind: "pending" | "absent" }> & {
-  /** Of a decision: the last moment at which it would have counted, where the platform's own times judged it. */
-  readonly deadline?: string;
-};
-
-/** How the wait of an approval ends. `withdrawn` is false where the approval may still be open. */
-export type WaitEnding =
-  | Final
-  | { readonly kind: "timed_out"; readonly withdrawn: boolean }
-  | { readonly kind: "cancelled"; readonly withdrawn: boolean };
-
-/** What does not change while one approval waits. */
-export interface Terms extends Omit<Window, "read_at_ms"> {
-  readonly approval_id: string;
-}
-
-/** What can be known at the moment of a move. Times are workflow time, milliseconds since the epoch. */
-export interface Facts {
-  readonly now_ms: number;
-  /** When the timer of the deadline fired, where it has. */
-  readonly passed_at_ms: number | undefined;
-  readonly cancelled: boolean;
-  readonly hints: Pick<HintBox, "fresh" | "kept">;
-  /** The history is so long that the wait should go on in a new one. */
-  readonly outgrown: boolean;
-}
-
-/** A side record to be written, once per kind and approval. */
-export type Note = {
-  [K in "hint.unconfirmed" | "decision.conflict"]: {
-    readonly kind: K;
-    readonly approval_id: string;
-    readonly seen: Seen[K];
-  };
-}["hint.unconfirmed" | "decision.conflict"];
-
-/** What to do next. With `budget_end_ms` an attempt is repeated until it succeeds or that moment has come. */
-export type Move =
-  /** Until a fresh hint, the deadline, a cancellation or `pause_ms`; without a pause also until the history is outgrown. */
-  | { readonly kind: "listen"; readonly pause_ms: number | undefined }
-  /** So long, or until the deadline or a cancellation. No hint shortens it. */
-  | { readonly kind: "rest"; readonly ms: number }
-  /** In a new history, from the beginning of the wait, with hints, deadline and notes as they are. */
-  | { readonly kind: "carry_on" }
-  /** Read the platform: once while waiting, within the budget when closing. Hints are fresh no more. */
-  | { readonly kind: "read"; readonly budget_end_ms: number | undefined }
-  /** Record further approvals of this request, and withdraw all of ours but `kept`. */
-  | { readonly kind: "withdraw_twins"; readonly twins: readonly string[]; readonly kept: string }
-  | { readonly kind: "note"; readonly note: Note }
-  | { readonly kind: "withdraw"; readonly decided_by: Withdrawer; readonly budget_end_ms: number }
-  | { readonly kind: "end"; readonly ending: WaitEnding };
-
-/** What a move came to. */
-export type Happened =
-  | { readonly kind: "began" | "listened" | "rested" | "twins_withdrawn" | "noted" }
-  | { readonly kind: "read"; readonly reading: Reading }
-  | { readonly kind: "unreadable" }
-  /** Without a withdrawal where no attempt succeeded. */
-  | { readonly kind: "withdrew"; readonly withdrawal: Withdrawal | undefined };
 
 /** Where the wait stands between two moves. */
 export interface Wait {

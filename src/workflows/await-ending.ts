@@ -2,7 +2,8 @@
 import { condition, makeContinueAsNewFunc, sleep, workflowInfo } from "@temporalio/workflow";
 import type { Withdrawer } from "../domain/names.ts";
 import type { Reading, Withdrawal } from "../domain/ports.ts";
-import { CLOSING_MS, newWait, next, TWINS_MS, type Facts, type Happened, type Move } from "../domain/wait.ts";
+import type { Facts, Happened, Move } from "../domain/wait-moves.ts";
+import { CLOSING_MS, newWait, next, TWINS_MS } from "../domain/wait.ts";
 import type { Ending } from "./ending.ts";
 import { enter, type ApprovalWorkflow, type Carried, type Lifecycle } from "./lifecycle.ts";
 import { note } from "./record.ts";

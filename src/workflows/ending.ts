@@ -1,5 +1,5 @@
 /** The ways out of one approval, as the workflow sees them. */
-import type { WaitEnding } from "../domain/wait.ts";
+import type { WaitEnding } from "../domain/wait-moves.ts";
 
 /** How an approval ended, before it is put into words. */
 export type Ending =

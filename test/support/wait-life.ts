@@ -2,15 +2,8 @@
 import { emptyHintBox, hear } from "../../src/domain/hints.ts";
 import type { ListItem } from "../../src/domain/listing.ts";
 import type { Hint, Reading, Withdrawal } from "../../src/domain/ports.ts";
-import {
-  newWait,
-  next,
-  retryPause,
-  TWINS_MS,
-  type Happened,
-  type Move,
-  type WaitEnding,
-} from "../../src/domain/wait.ts";
+import type { Happened, Move, WaitEnding } from "../../src/domain/wait-moves.ts";
+import { newWait, next, retryPause, TWINS_MS } from "../../src/domain/wait.ts";
 import { awake, deadlineOf, during, PROOF, type Approval, type Fate, type World } from "./wait-world.ts";
 
 /** An approval as one reading showed it. */
