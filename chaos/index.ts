@@ -11,11 +11,18 @@ import { ROWS } from "./rows/index.ts";
 
 const AT_ONCE = 3;
 const LIMIT_MS = 60_000;
+const STILL_MS = 60_000;
+
+const playing = new Set<Field>();
 
 async function play(row: Row, seed: number, long: boolean): Promise<Played> {
   const field = new Field(seed, long);
+  playing.add(field);
   const from = performance.now();
   let limit: NodeJS.Timeout | undefined;
+  const still = setInterval(() => {
+    process.stderr.write(`...  ${row.row} ${row.name} (${Math.round(seconds())} s so far)\n`);
+  }, STILL_MS);
   const limitMs = row.limitMs ?? LIMIT_MS;
   const base = { row: row.row, name: row.name };
   const seconds = () => Math.round((performance.now() - from) / 100) / 10;
@@ -42,7 +49,9 @@ async function play(row: Row, seed: number, long: boolean): Promise<Played> {
     };
   } finally {
     clearTimeout(limit);
+    clearInterval(still);
     await field.end();
+    playing.delete(field);
   }
 }
 
@@ -81,6 +90,12 @@ if (rows.length === 0 || !Number.isSafeInteger(seed) || !Number.isSafeInteger(ru
   process.exit(2);
 }
 process.stderr.write(`seed ${seed}\n`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    process.stderr.write("stopping\n");
+    void Promise.allSettled([...playing].map((field) => field.end())).then(() => process.exit(130));
+  });
+}
 // A library's stray rejection must not end the suite: every row judges for itself what it has lost.
 process.on("unhandledRejection", (error) => process.stderr.write(`unhandled: ${String(error)}\n`));
 
