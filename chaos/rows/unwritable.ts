@@ -88,8 +88,9 @@ async function fullDisk(field: Field): Promise<Figures> {
     });
     return { ...figures, disk: "a limit of the file's size" };
   }
+  const path = join(disk.folder, "audit.jsonl");
   const figures = await broken(field, {
-    env: { AUDIT_LOG_PATH: join(disk.folder, "audit.jsonl") },
+    env: { AUDIT_LOG_PATH: path },
     // More records than fit into the page that the log has begun.
     requests: 8,
     async damage() {
@@ -97,7 +98,10 @@ async function fullDisk(field: Field): Promise<Figures> {
       return () => disk.free();
     },
   });
-  return { ...figures, disk: `${disk.size_kib} KiB` };
+  // The record that met the end of the disk half-way, and was written again.
+  const text = await readFile(path, "utf8");
+  const torn_lines = text.trimEnd().split("\n").length - parsedLines(text).length;
+  return { ...figures, torn_lines, disk: `${disk.size_kib} KiB` };
 }
 
 export const UNWRITABLE: readonly Row[] = [
