@@ -22,16 +22,14 @@ export interface OwnTemporal {
 
 export class Field {
   readonly seed: number;
-  readonly long: boolean;
   /** Fires when the row is over, however it ended. */
   readonly signal: AbortSignal;
   readonly #ender = new AbortController();
   readonly #cleanups: (() => Promise<unknown>)[] = [];
   readonly #stages: Stage[] = [];
 
-  constructor(seed: number, long: boolean) {
+  constructor(seed: number) {
     this.seed = seed;
-    this.long = long;
     this.signal = this.#ender.signal;
     // Every caller of a row listens to it.
     setMaxListeners(0, this.signal);

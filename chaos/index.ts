@@ -15,8 +15,8 @@ const STILL_MS = 60_000;
 
 const playing = new Set<Field>();
 
-async function play(row: Row, seed: number, long: boolean): Promise<Played> {
-  const field = new Field(seed, long);
+async function play(row: Row, seed: number): Promise<Played> {
+  const field = new Field(seed);
   playing.add(field);
   const from = performance.now();
   let limit: NodeJS.Timeout | undefined;
@@ -55,7 +55,7 @@ async function play(row: Row, seed: number, long: boolean): Promise<Played> {
   }
 }
 
-async function playAll(rows: readonly Row[], seed: number, long: boolean): Promise<Played[]> {
+async function playAll(rows: readonly Row[], seed: number): Promise<Played[]> {
   const played: Played[] = [];
   const queue = [...rows];
   const note = (one: Played) => {
@@ -65,12 +65,12 @@ async function playAll(rows: readonly Row[], seed: number, long: boolean): Promi
     );
   };
   const lane = async (): Promise<void> => {
-    for (let row = queue.shift(); row !== undefined; row = queue.shift()) note(await play(row, seed, long));
+    for (let row = queue.shift(); row !== undefined; row = queue.shift()) note(await play(row, seed));
   };
   const alone = queue.filter((row) => row.alone === true);
   queue.splice(0, queue.length, ...queue.filter((row) => row.alone !== true));
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  for (const row of alone) note(await play(row, seed, long));
+  for (const row of alone) note(await play(row, seed));
   return played;
 }
 
@@ -100,7 +100,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 process.on("unhandledRejection", (error) => process.stderr.write(`unhandled: ${String(error)}\n`));
 
 const all: Played[] = [];
-for (let run = 0; run < runs; run++) all.push(...(await playAll(rows, seed, long)));
+for (let run = 0; run < runs; run++) all.push(...(await playAll(rows, seed)));
 printTable(all);
 await writeReport("chaos-report.json", all, seed);
 const failed = all.filter((one) => one.problem !== undefined).length;
