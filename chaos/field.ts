@@ -16,6 +16,8 @@ export interface OwnTemporal {
   /** Sends a signal to the server's process. */
   send(signal: NodeJS.Signals): void;
   kill(): Promise<void>;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
   /** On its port and database file. */
   start(): Promise<void>;
 }
@@ -70,6 +72,7 @@ export class Field {
       start,
       send: (signal) => void (server !== undefined && process.kill(server.pid, signal)),
       kill: async () => await server?.kill(),
+      stop: async () => await server?.stop(),
     };
   }
 

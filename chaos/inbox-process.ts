@@ -10,6 +10,8 @@ import type { Attempt } from "./witness.ts";
 
 /** Making a new database takes seconds of the processor, of which others want theirs. */
 const START_MS = 120_000;
+/** How long a person waits for an answer. */
+const PATIENCE_MS = 3_000;
 /** What the inbox calls the person with its folder's token. */
 const REVIEWER = "reviewer";
 
@@ -76,6 +78,7 @@ async function startInbox(field: Field, folder: string, workspaceId: string): Pr
         method: "POST",
         headers: { ...reviewer, "content-type": "application/json" },
         body: JSON.stringify({ decision }),
+        signal: AbortSignal.timeout(PATIENCE_MS),
       }).catch(() => undefined);
       const status = response?.status;
       return { ...attempt, known: status === 200 ? "taken" : status === 404 ? "refused" : "unknown" };

@@ -12,7 +12,16 @@ import type { Stack } from "../test/support/stack.ts";
 import { until } from "../test/support/until.ts";
 import { violations, type Violation } from "./checker.ts";
 import { gather } from "./evidence.ts";
-import { isOfUnstarted, settled, type Attempt, type Book, type Settled, type Spell, type Told } from "./witness.ts";
+import {
+  isOfUnstarted,
+  settled,
+  type Attempt,
+  type Book,
+  type Evidence,
+  type Settled,
+  type Spell,
+  type Told,
+} from "./witness.ts";
 
 const PATIENCE_MS = 120_000;
 
@@ -72,9 +81,15 @@ export interface Stage {
   /** A request that somebody else started. */
   expect(workflowId: string, timeoutSeconds: number, startedMs?: number): void;
   /** I1 to I5 as far as they can be judged now, and how unknown results turned out. */
-  judge(): Promise<{ readonly found: readonly Violation[]; readonly settled: Settled }>;
+  judge(): Promise<Judgement>;
   /** I1 to I5. Called at the end of every row by itself. */
   check(): Promise<void>;
+}
+
+export interface Judgement {
+  readonly evidence: Evidence;
+  readonly found: readonly Violation[];
+  readonly settled: Settled;
 }
 
 /** A book while it is written. */
@@ -222,7 +237,7 @@ export function newStage(field: Ground, stack: Stack): Stage {
       const outputs = parts.map(({ name, process }) => ({ from: name, text: process.stderr() }));
       const notes = { asked, attempts, book, people_token, standing };
       const evidence = await gather(stack, { ...notes, up_ms, grace_ms, trail_is_whole, secrets, outputs });
-      return { found: violations(evidence), settled: settled(evidence) };
+      return { evidence, found: violations(evidence), settled: settled(evidence) };
     },
     async check() {
       const { found } = await stage.judge();

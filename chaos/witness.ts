@@ -80,8 +80,12 @@ export interface Evidence {
 export interface Settled {
   readonly unknown_starts: number;
   readonly of_these_started: number;
+  /** Started by one try after others had failed, perhaps by one of those. */
+  readonly late_starts: number;
   readonly unknown_decisions: number;
   readonly of_these_stand: number;
+  /** Timed out although a person had decided in time: right only where the platform could not be read to the end. */
+  readonly timed_out_unread: number;
 }
 
 /** The word of a client that could not start a request: nobody was asked, as far as it knows. */
@@ -89,15 +93,26 @@ export function isOfUnstarted(result: Told): boolean {
   return result["status"] === "failed" && result["trace_id"] === "";
 }
 
-export function settled({ requests, attempts, approvals }: Evidence): Settled {
+export function settled({ requests, attempts, approvals, poll_interval_seconds }: Evidence): Settled {
   const starts = requests.filter(({ start }) => start === "unknown");
   const decisions = attempts.filter(({ known }) => known === "unknown");
   const stands = ({ approval_id, decision, by }: Attempt) =>
     approvals.some((one) => one.id === approval_id && one.status === decision && one.decided_by === by);
+  const isUnread = ({ workflow_id, timeout_seconds, stored }: RequestEvidence) =>
+    stored?.result?.["status"] === "timed_out" &&
+    approvals.some(
+      (one) =>
+        one.task_id.startsWith(`${workflow_id}#`) &&
+        attempts.some(({ approval_id, by }) => approval_id === one.id && by === one.decided_by) &&
+        Date.parse(one.decided_at ?? "") - Date.parse(one.created_at) <=
+          (timeout_seconds + poll_interval_seconds) * 1_000,
+    );
   return {
     unknown_starts: starts.length,
     of_these_started: starts.filter(({ stored }) => stored !== undefined).length,
+    late_starts: requests.filter(({ start }) => start === "late").length,
     unknown_decisions: decisions.length,
     of_these_stand: decisions.filter(stands).length,
+    timed_out_unread: requests.filter(isUnread).length,
   };
 }

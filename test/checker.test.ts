@@ -339,9 +339,13 @@ describe("the checker", () => {
     assert.deepEqual(settled(found), {
       unknown_starts: 2,
       of_these_started: 1,
+      late_starts: 0,
       unknown_decisions: 2,
       of_these_stand: 1,
+      timed_out_unread: 0,
     });
+    const unread = await evidence({ requests: [request(TIMED_OUT)] });
+    assert.equal(settled(unread).timed_out_unread, 1);
   });
 
   test("takes an outcome for explained where the book names its cause", async () => {

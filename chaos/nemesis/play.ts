@@ -4,15 +4,19 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApprovals } from "../../src/client/approvals.ts";
 import type { ApprovalResult } from "../../src/domain/outcome.ts";
+import type { PartProcess } from "../../test/support/processes.ts";
 import { until } from "../../test/support/until.ts";
+import { parsedLines } from "../audit-trail.ts";
+import type { Violation } from "../checker.ts";
 import type { Field } from "../field.ts";
+import type { Evidence } from "../witness.ts";
 import { startLossyLine } from "../lossy-line.ts";
 import type { Figures } from "../row.ts";
 import { ANSWERED } from "./answers.ts";
 import { live } from "./people.ts";
 import { draw, type Length, type Move } from "./plan.ts";
 import { PROCESSES } from "./processes.ts";
-import type { Lane, Scene } from "./scene.ts";
+import type { Lane, PartName, Scene } from "./scene.ts";
 import { SURROUNDINGS } from "./surroundings.ts";
 
 const LANES: readonly Lane[] = [PROCESSES, ANSWERED, SURROUNDINGS];
@@ -42,7 +46,9 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   stage.people(PEOPLES_TOKEN);
   const line = await startLossyLine(field, temporal.address);
   const book = stage.keepBook();
-  const scene: Scene = { stage, temporal, line, book, parts: new Map(), auditFolder, lists: new Map() };
+  const complaints: string[] = [];
+  const parts = new Map<PartName, PartProcess>();
+  const scene: Scene = { stage, temporal, line, book, parts, complaints, auditFolder, lists: new Map() };
   platform.onList = (items) => [...scene.lists.values()].reduce((changed, change) => change(changed), items);
   for (const name of ["worker", "bridge"] as const) scene.parts.set(name, stage.process(name));
   await platform.untilConnected(workspaceId);
@@ -70,7 +76,7 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   await Promise.all(LANES.map((kinds, n) => lane(kinds, plan.lanes[n] ?? [])));
   stage.up();
   await lives;
-  const { found, settled } = await settle();
+  const { evidence, found, settled } = await settle();
   const figures = {
     seed: field.seed,
     hint_key: plan.hintKey ? "yes" : "no",
@@ -82,8 +88,11 @@ export async function play(field: Field, length: Length): Promise<Figures> {
     ...sorted(faults),
   };
   // The checker speaks again when the row is over; here it is known what was played.
-  const lines = found.map(({ invariant, workflow_id, text }) => `${invariant} ${workflow_id}: ${text}`);
-  if (lines.length > 0) throw new Error(`${lines.join("\n")}\nplayed: ${JSON.stringify(figures)}`);
+  const wrong = [
+    ...complaints,
+    ...found.map((one) => `${one.invariant} ${one.workflow_id}: ${one.text}\n${story(evidence, one)}`),
+  ];
+  if (wrong.length > 0) throw new Error(`${wrong.join("\n")}\nplayed: ${JSON.stringify(figures)}`);
   return figures;
 
   /** What was left behind the watch puts in order at its next lists; what is wrong after that, stays wrong. */
@@ -98,6 +107,18 @@ export async function play(field: Field, length: Length): Promise<Figures> {
     await until("everything is settled", isSettled, SETTLING_MS).catch(() => undefined);
     return last;
   }
+}
+
+/** All that is known of a request that broke a promise. */
+function story({ approvals, audit, attempts, requests }: Evidence, { workflow_id }: Violation): string {
+  const own = approvals.filter((one) => workflow_id !== "" && one.task_id.startsWith(`${workflow_id}#`));
+  const facts = [
+    ...requests.filter((one) => one.workflow_id === workflow_id),
+    ...own,
+    ...attempts.filter(({ approval_id }) => own.some(({ id }) => id === approval_id)),
+    ...audit.flatMap(parsedLines).filter((line) => workflow_id !== "" && line["workflow_id"] === workflow_id),
+  ];
+  return facts.map((fact) => `  ${JSON.stringify(fact)}`).join("\n");
 }
 
 /** How a request ended, as its agent was told. */

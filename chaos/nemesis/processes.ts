@@ -1,18 +1,31 @@
 /** Mischief with processes: killed, stopped and frozen, at random times and at named points. */
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { PartProcess } from "../../test/support/processes.ts";
 import { parsedLines } from "../audit-trail.ts";
 import type { Stage } from "../field.ts";
 import { meanwhile, type Lane, type Mischief, type PartName, type Scene } from "./scene.ts";
 
 /** How long a named point is waited for. */
 const POINT_MS = 5_000;
+/** A part ends within 10 s of a SIGTERM; on a busy machine a little later. */
+const STOP_MS = 15_000;
+
+/** Sends a signal that ends a part. One that outlives it is killed, and complained about. */
+async function end(scene: Scene, part: PartProcess, signal: NodeJS.Signals): Promise<void> {
+  part.send(signal);
+  const gone = await Promise.race([part.exited.then(() => true), delay(STOP_MS, false, { ref: false })]);
+  if (gone) return;
+  scene.complaints.push(
+    `a process was still there ${STOP_MS / 1_000} s after its ${signal}; it said: ${part.stderr()}`,
+  );
+  await part.kill();
+}
 
 /** Ends a part, by a signal, and starts it again when the move is over. */
 async function replace(scene: Scene, name: PartName, signal: NodeJS.Signals, restMs: number): Promise<void> {
   const part = scene.parts.get(name);
-  part?.send(signal);
-  await part?.exited;
+  if (part !== undefined) await end(scene, part, signal);
   await delay(restMs);
   scene.parts.set(name, scene.stage.process(name));
 }
@@ -73,8 +86,12 @@ const more = (count: (stage: Stage) => number) => (stage: Stage) => {
   };
 };
 
-async function withoutTemporal({ stage, temporal }: Scene, lastsMs: number): Promise<void> {
-  await temporal.kill();
+async function withoutTemporal(
+  { stage, temporal }: Scene,
+  lastsMs: number,
+  end: "kill" | "stop" = "kill",
+): Promise<void> {
+  await temporal[end]();
   await delay(lastsMs);
   await temporal.start();
   stage.up();
@@ -105,13 +122,13 @@ export const PROCESSES: Lane = {
     if (hit) await replace(scene, "worker", "SIGKILL", lastsMs);
     return hit;
   },
-  "a second worker": async ({ stage }, { lastsMs }) => {
-    const second = stage.process("worker");
+  "a second worker": async (scene, { lastsMs }) => {
+    const second = scene.stage.process("worker");
     await delay(lastsMs * 2);
-    second.send("SIGTERM");
-    await second.exited;
+    await end(scene, second, "SIGTERM");
   },
   "Temporal killed": (scene, { lastsMs }) => withoutTemporal(scene, lastsMs),
+  "Temporal stopped": (scene, { lastsMs }) => withoutTemporal(scene, lastsMs, "stop"),
   "Temporal killed at a decision": async (scene, { lastsMs }) => {
     if (!(await comes(more(decisions)(scene.stage)))) return false;
     await withoutTemporal(scene, lastsMs);

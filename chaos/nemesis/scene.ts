@@ -16,6 +16,8 @@ export interface Scene {
   readonly book: OpenBook;
   /** The processes that are meant to be up. */
   readonly parts: Map<PartName, PartProcess>;
+  /** What went wrong that no invariant speaks of. */
+  readonly complaints: string[];
   /** A link to the folder of the audit log. */
   readonly auditFolder: string;
   /** Changes of what the platform lists, each under its name. */
