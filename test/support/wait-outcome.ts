@@ -62,7 +62,7 @@ export function isPerson(by: string): boolean {
 
 /** When a cancellation could be noticed: at once, or after what was going on then. */
 export function idleAfter(world: World, log: Life["log"]): number {
-  let idle = awake(world, world.cancelled ?? Infinity);
+  let idle = Math.max(awake(world, 0), awake(world, world.cancelled ?? Infinity));
   for (const { start, end, closing } of log) {
     if (!closing && start <= idle) idle = Math.max(idle, end);
   }

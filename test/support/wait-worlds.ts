@@ -74,7 +74,7 @@ const draft = fc.record({
   decides: fc.constantFrom("yes" as const, "yes" as const, "yes" as const, "refuses" as const, "has no route" as const),
   stopped: rarely(spans(1), []),
   madeUp: fc.array(madeUp, { maxLength: 6 }),
-  cancelled: fc.option(moment, { nil: undefined, freq: 1 }),
+  cancelled: fc.option(moment, { nil: undefined, freq: 2 }),
   outgrown: rarely(fc.option(moment), null),
   callMs: fc.constantFrom(0, 0, 40, 700, 1_500, 11_000),
   recordMs: fc.constantFrom(0, 0, 15, 900),
