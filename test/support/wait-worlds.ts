@@ -68,6 +68,8 @@ const draft = fc.record({
   skew: fc.constantFrom(0, -600_000, 600_000),
   capped: fc.boolean(),
   hidden: rarely(spans(2), []),
+  /** Hidden by 50 newer approvals from the beginning to the end. */
+  buried: rarely(fc.constant(true), false),
   unreadable: spans(2),
   unwritable: rarely(spans(2), []),
   mute: rarely(spans(1), []),
@@ -82,7 +84,7 @@ const draft = fc.record({
 type Draft = typeof draft extends fc.Arbitrary<infer T> ? T : never;
 
 function worldOf(drawn: Draft): World {
-  const { timeout, poll, stood, twins, fates, together, capped } = drawn;
+  const { timeout, poll, stood, twins, fates, together, buried } = drawn;
   const deadline = timeout - stood;
   const places = { start: 0, deadline, grace: deadline + poll, budget: deadline + 25_000 };
   const when = (moment: Moment) => places[moment.near] + moment.by;
@@ -115,8 +117,8 @@ function worldOf(drawn: Draft): World {
     approvals: approvals as [Approval, ...Approval[]],
     timed: drawn.timed,
     skew: drawn.skew,
-    capped,
-    hidden: during(drawn.hidden),
+    capped: buried || drawn.capped,
+    hidden: buried ? [[-Infinity, Infinity]] : during(drawn.hidden),
     unreadable: during(drawn.unreadable),
     unwritable: during(drawn.unwritable),
     mute: during(drawn.mute),
