@@ -11,6 +11,7 @@ import { NEMESIS } from "./nemesis.ts";
 import { NEXT_VERSION } from "./next-version.ts";
 import { PLATFORM_ANSWERS } from "./platform-answers.ts";
 import { PLATFORM_CREATE } from "./platform-create.ts";
+import { RECORD_FIRST } from "./record-first.ts";
 import { SIGNALS } from "./signals.ts";
 import { SOAK } from "./soak.ts";
 import { SOCKET } from "./socket.ts";
@@ -21,6 +22,7 @@ import { WORKER_KILLED } from "./worker-killed.ts";
 
 export const ROWS: readonly Row[] = [
   ...WORKER_KILLED,
+  ...RECORD_FIRST,
   ...STOPPED,
   ...BRIDGE_KILLED,
   ...TEMPORAL_DOWN,
