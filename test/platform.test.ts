@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { ApprovalError, type ErrorCode } from "../src/domain/errors.ts";
 import type { CreateAnswer } from "../src/domain/platform-port.ts";
@@ -153,6 +155,27 @@ test("cuts a body of 500 MB off at 16 MiB for a list and at 1 MiB for anything e
   assert.equal((await platform.create("ws-1", NEW)).kind, "ambiguous");
   assert.ok(taken < 20 * 1024 * 1024, `${taken} bytes were taken for the create`);
   await assert.rejects(platform.decide("ws-1", "a-1", "denied", "ann"), /larger than 1048576 bytes/);
+});
+
+test("holds nothing of a body that was too large", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const held = () => {
+    collect();
+    // The second one waits until what the first one has found is given back.
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const body = gzipSync(Buffer.alloc(64 * 1024 * 1024, " "));
+  const server = await serve(
+    t,
+    (_, response) => void response.writeHead(200, { "content-encoding": "gzip" }).end(body),
+  );
+  const platform = client(server.url);
+  const before = held();
+  await assert.rejects(platform.list("ws-1"), /larger than 16777216 bytes/);
+  const grown = held() - before;
+  assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes`);
 });
 
 test("counts a gzip bomb by what it unpacks to, and reads an honest gzip", async (t) => {

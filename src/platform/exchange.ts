@@ -137,6 +137,8 @@ function readBody(
   source.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes <= maxBytes) return void chunks.push(chunk);
+    // What listens here outlives the answer for a while: it must not hold what was read so far.
+    chunks.length = 0;
     source.destroy();
     done({ problem: `the body is larger than ${maxBytes} bytes` });
   });
