@@ -152,7 +152,7 @@ describe("a wait, whatever happens in whatever order,", () => {
   });
 
   test("reads again after 1 s doubling to 30 s where a reading settled nothing, and a hint starts this over", () => {
-    const troubled = worlds.map((world) => ({ ...world, stopped: [], outgrown: undefined }));
+    const troubled = worlds.map((world) => ({ ...world, stopped: [] }));
     holds(troubled, (world) => {
       const life = live(world);
       const reads = readsOf(life);

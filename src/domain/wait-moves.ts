@@ -52,8 +52,8 @@ export type Move =
   | { readonly kind: "listen"; readonly pause_ms: number | undefined }
   /** So long, or until the deadline or a cancellation. No hint shortens it. */
   | { readonly kind: "rest"; readonly ms: number }
-  /** In a new history, from the beginning of the wait, with hints, deadline and notes as they are. */
-  | { readonly kind: "carry_on" }
+  /** In a new history, from the beginning of the wait, with hints, deadline and notes as they are. A reading that is due comes first there. */
+  | { readonly kind: "carry_on"; readonly due: boolean }
   /** Read the platform: once while waiting, within the budget when closing. Hints are fresh no more. */
   | { readonly kind: "read"; readonly budget_end_ms: number | undefined }
   /** Record further approvals of this request, and withdraw all of ours but `kept`. */

@@ -102,7 +102,10 @@ function listenLonger(wait: Wait, facts: Facts): Step {
 
 function read(wait: Wait, facts: Facts): Step {
   if (isOver(facts)) return close(wait, facts);
-  if (facts.outgrown) return { wait, move: { kind: "carry_on" } };
+  if (facts.outgrown) {
+    // The new history knows of no pause, so it must not wait for a hint that came already.
+    return { wait, move: { kind: "carry_on", due: facts.hints.fresh || wait.pause_ms !== undefined } };
+  }
   const reading = { ...wait, last_read_ms: facts.now_ms, hinted: facts.hints.fresh };
   return { wait: reading, move: { kind: "read", budget_end_ms: undefined } };
 }

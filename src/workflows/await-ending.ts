@@ -65,7 +65,7 @@ async function perform(life: Waiting, move: Exclude<Move, { kind: "end" }>, over
       await condition(over, move.ms);
       return { kind: "rested" };
     case "carry_on":
-      return await carryOn(life);
+      return await carryOn(life, move.due);
     case "read": {
       life.hints.fresh = false;
       const reading = await read(life, move.budget_end_ms);
@@ -135,14 +135,14 @@ async function withdraw(
 }
 
 /** A long history, by a flood of signals or a wait of months, must not end the request. */
-async function carryOn(life: Waiting): Promise<never> {
+async function carryOn(life: Waiting, due: boolean): Promise<never> {
   const memo = workflowInfo().memo;
   const carried: Carried = {
     trace_id: life.trace_id,
     settings: life.settings,
     approval_id: life.approval_id,
     deadline_ms: life.deadline_ms,
-    hints: life.hints,
+    hints: { ...life.hints, fresh: due },
     noted: [...life.noted],
     readings: life.readings,
   };

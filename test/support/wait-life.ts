@@ -202,6 +202,7 @@ export function live(world: World): Life {
     }
     if (step.move.kind === "carry_on") {
       carried = true;
+      box.fresh = step.move.due;
       step = next(newWait(terms), { kind: "began" }, facts());
     } else {
       const happened = perform(step.move);
