@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Approvals } from "../src/client/approvals.ts";
 import type { ApprovalHandle } from "../src/client/handle.ts";
+import { ApprovalError } from "../src/domain/errors.ts";
 import { approvalWorkflowId } from "../src/domain/names.ts";
 import type { ApprovalResult, Status } from "../src/domain/outcome.ts";
 import { untilEvent } from "../test/support/history.ts";
@@ -48,7 +49,7 @@ export interface Stage {
    * the same id is of the same request.
    */
   attempt(
-    approvals: Approvals,
+    approvals: Pick<Approvals, "start">,
     action: string,
     options: Required<AskOptions>,
   ): Promise<Omit<Asked, "approval"> | undefined>;
@@ -120,6 +121,14 @@ interface AskedOnce {
   start?: "unknown" | "late";
 }
 
+const newEntry = (workflow_id: string, timeout_seconds: number): AskedOnce => ({
+  workflow_id,
+  started_ms: 0,
+  timeout_seconds,
+  results: [],
+  start: "unknown",
+});
+
 export function newStage(field: Ground, stack: Stack): Stage {
   const asked: AskedOnce[] = [];
   const attempts: Attempt[] = [];
@@ -156,19 +165,22 @@ export function newStage(field: Ground, stack: Stack): Stage {
     },
     async attempt(approvals, action, { timeoutSeconds, requestId }) {
       const workflow_id = approvalWorkflowId(stack.workspaceId, requestId);
-      let entry = asked.find((one) => one.workflow_id === workflow_id);
-      if (entry === undefined) {
-        entry = { workflow_id, started_ms: 0, timeout_seconds: timeoutSeconds, results: [], start: "unknown" };
-        asked.push(entry);
-      }
+      const before = asked.find((one) => one.workflow_id === workflow_id);
+      const entry = before ?? newEntry(workflow_id, timeoutSeconds);
+      if (before === undefined) asked.push(entry);
       entry.started_ms = Date.now();
-      const handle = await approvals.start(action, "because", { timeoutSeconds, requestId });
+      const handle = await approvals.start(action, "because", { timeoutSeconds, requestId }).catch((error: unknown) => {
+        // Misuse is known; anything else leaves it open.
+        if (error instanceof ApprovalError) throw error;
+        return undefined;
+      });
+      if (handle === undefined) return undefined;
       const result = listen(handle, entry.results);
       // A client that could not start it has its answer already; any other must ask Temporal first.
       const said = await Promise.race([result, delay(0)]);
       if (said !== undefined && isOfUnstarted({ ...said })) return undefined;
-      if (entry.results.some(isOfUnstarted)) entry.start = "late";
-      else delete entry.start;
+      if (before === undefined) delete entry.start;
+      else entry.start = "late";
       return { handle, result };
     },
     async ask(action, options) {

@@ -14,6 +14,8 @@ export interface Company {
   readonly book: OpenBook;
   /** With little patience for a Temporal that does not answer. */
   readonly approvals: Approvals;
+  /** Without our client, and with even less. */
+  readonly bare: Pick<Approvals, "start">;
   /** The people's own; an agent's may decide nothing. */
   readonly token: string;
 }
@@ -46,10 +48,10 @@ const actionOf = ({ n }: PlannedRequest) => `request ${n}`;
 const idOf = ({ n }: PlannedRequest) => `nemesis-${n}`;
 
 /** An agent that asks again, where it is one that insists. */
-async function ask({ stage, approvals }: Company, request: PlannedRequest) {
+async function ask({ stage, approvals, bare }: Company, request: PlannedRequest) {
   const options = { requestId: idOf(request), timeoutSeconds: request.timeoutSeconds };
   for (let left = request.insists; ; left--) {
-    const started = await stage.attempt(approvals, actionOf(request), options);
+    const started = await stage.attempt(request.bare ? bare : approvals, actionOf(request), options);
     if (started !== undefined || left === 0) return started;
     await delay(AGAIN_MS);
   }

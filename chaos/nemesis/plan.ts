@@ -11,6 +11,8 @@ export interface PlannedRequest {
   readonly n: number;
   readonly startMs: number;
   readonly timeoutSeconds: number;
+  /** Its agent starts the workflow with a client of Temporal's own and a second's patience. */
+  readonly bare: boolean;
   /** What becomes of it. `disputed`: two people decide at once, and not alike. */
   readonly fate: "approved" | "denied" | "disputed" | "withdrawn" | "forgotten";
   /** After its start. */
@@ -61,6 +63,7 @@ export function draw(seed: number, { seconds, requests }: Length, lanes: readonl
       n,
       startMs: random.below(seconds * 800),
       timeoutSeconds: 5 + random.below(30),
+      bare: random.below(3) === 0,
       fate: random.oneOf(FATES),
       fateMs: random.below(20_000),
       insists: random.below(3),

@@ -13,6 +13,7 @@ import type { Evidence } from "../witness.ts";
 import { startLossyLine } from "../lossy-line.ts";
 import type { Figures } from "../row.ts";
 import { ANSWERED } from "./answers.ts";
+import { bareAgent } from "./bare-agent.ts";
 import { live } from "./people.ts";
 import { draw, type Length, type Move } from "./plan.ts";
 import { PROCESSES } from "./processes.ts";
@@ -55,7 +56,8 @@ export async function play(field: Field, length: Length): Promise<Figures> {
 
   const onLine = { ...config, temporal: { ...config.temporal, address: line.address } };
   const approvals = createApprovals(onLine, { warn: () => {}, unreachableAfterMs: 1_000 });
-  const company = { stage, book, approvals, token: PEOPLES_TOKEN };
+  const bare = bareAgent(field, onLine, approvals);
+  const company = { stage, book, approvals, bare, token: PEOPLES_TOKEN };
   const statuses = new Map<string, number>();
   const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
   const lives = Promise.all(plan.requests.map(async (request) => count(statuses, told(await live(company, request)))));
