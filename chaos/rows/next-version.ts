@@ -9,7 +9,7 @@ import { AFTER, BEFORE } from "../next-version/step-names.ts";
 import type { Figures, Row } from "../row.ts";
 
 interface Ran {
-  /** Of the patches that it took, in their order. */
+  /** Which of the two steps it took, in their order. Today's workflows may have patches of their own. */
   readonly patches: readonly string[];
   readonly timers_before_creation: number;
   /** Who carried out its workflow tasks: pids, in the order of the tasks. */
@@ -21,7 +21,8 @@ async function ran({ stack }: Stage, { handle }: Asked): Promise<Ran> {
   const patches = events.flatMap(({ markerRecordedEventAttributes: marker }) => {
     if (marker?.markerName !== "core_patch") return [];
     const [payload] = Object.values(marker.details ?? {}).flatMap(({ payloads }) => payloads ?? []);
-    return [(JSON.parse(Buffer.from(payload?.data ?? []).toString("utf8")) as { readonly id: string }).id];
+    const { id } = JSON.parse(Buffer.from(payload?.data ?? []).toString("utf8")) as { readonly id: string };
+    return id === BEFORE || id === AFTER ? [id] : [];
   });
   const pids = events.flatMap(({ workflowTaskCompletedEventAttributes: task }) =>
     task == null ? [] : [Number.parseInt(task.identity ?? "", 10)],
@@ -31,7 +32,7 @@ async function ran({ stack }: Stage, { handle }: Asked): Promise<Ran> {
   return { patches, timers_before_creation: timers.length, pids };
 }
 
-/** Both were asked on one worker; `next` alone carries on from its first task. */
+/** It was asked on the old worker, and `next` alone carries on from its own first task. */
 function assertTookOver({ pids }: Ran, old: PartProcess, next: PartProcess): void {
   const first = pids.indexOf(next.pid);
   const expected = pids.map((_, n) => (n < first ? old.pid : next.pid));
