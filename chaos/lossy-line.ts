@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 export interface LossyLine {
   readonly address: string;
-  /** Until the returned function is called, nothing comes back. Then every connection is cut. */
+  /** Until the returned function is called, and every other such, nothing comes back. Then every connection is cut. */
   loseAnswers(): () => void;
 }
 
@@ -16,7 +16,7 @@ interface Scope {
 export async function startLossyLine(scope: Scope, target: string): Promise<LossyLine> {
   const [host = "", port = ""] = target.split(":");
   const pairs = new Set<readonly [Socket, Socket]>();
-  let losing = false;
+  let losers = 0;
   const cut = (): void => pairs.forEach((pair) => pair.forEach((socket) => socket.destroy()));
   const server = createServer((near) => {
     const far = connect(Number(port), host);
@@ -24,7 +24,7 @@ export async function startLossyLine(scope: Scope, target: string): Promise<Loss
     pairs.add(pair);
     near.pipe(far);
     far.on("data", (chunk: Buffer) => {
-      if (!losing) near.write(chunk);
+      if (losers === 0) near.write(chunk);
     });
     for (const socket of pair) {
       // One end gone is both gone.
@@ -44,10 +44,10 @@ export async function startLossyLine(scope: Scope, target: string): Promise<Loss
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     loseAnswers() {
-      losing = true;
+      losers += 1;
       return () => {
-        cut();
-        losing = false;
+        losers -= 1;
+        if (losers === 0) cut();
       };
     },
   };

@@ -14,8 +14,10 @@ export interface Company {
   readonly book: OpenBook;
   /** With little patience for a Temporal that does not answer. */
   readonly approvals: Approvals;
-  /** Without our client, and with even less. */
+  /** Without our client, and with even less patience. */
   readonly bare: Pick<Approvals, "start">;
+  /** The same, and Temporal's answer gets lost. */
+  readonly unheard: Pick<Approvals, "start">;
   /** The people's own; an agent's may decide nothing. */
   readonly token: string;
 }
@@ -48,10 +50,12 @@ const actionOf = ({ n }: PlannedRequest) => `request ${n}`;
 const idOf = ({ n }: PlannedRequest) => `nemesis-${n}`;
 
 /** An agent that asks again, where it is one that insists. */
-async function ask({ stage, approvals, bare }: Company, request: PlannedRequest) {
+async function ask({ stage, approvals, bare, unheard }: Company, request: PlannedRequest) {
+  const { agent, insists } = request;
+  const client = (isFirst: boolean) => (agent === "ours" ? approvals : agent === "unheard" && isFirst ? unheard : bare);
   const options = { requestId: idOf(request), timeoutSeconds: request.timeoutSeconds };
-  for (let left = request.insists; ; left--) {
-    const started = await stage.attempt(request.bare ? bare : approvals, actionOf(request), options);
+  for (let left = insists; ; left--) {
+    const started = await stage.attempt(client(left === insists), actionOf(request), options);
     if (started !== undefined || left === 0) return started;
     await delay(AGAIN_MS);
   }

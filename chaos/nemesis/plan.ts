@@ -11,8 +11,8 @@ export interface PlannedRequest {
   readonly n: number;
   readonly startMs: number;
   readonly timeoutSeconds: number;
-  /** Its agent starts the workflow with a client of Temporal's own and a second's patience. */
-  readonly bare: boolean;
+  /** Bare: it starts the workflow with a client of Temporal's own and a second's patience. Unheard: and the first answer gets lost. */
+  readonly agent: "ours" | "bare" | "unheard";
   /** What becomes of it. `disputed`: two people decide at once, and not alike. */
   readonly fate: "approved" | "denied" | "disputed" | "withdrawn" | "forgotten";
   /** After its start. */
@@ -46,6 +46,7 @@ export interface Plan {
 }
 
 const FATES = ["approved", "approved", "approved", "denied", "disputed", "withdrawn", "forgotten"] as const;
+const AGENTS = ["ours", "ours", "ours", "ours", "bare", "unheard"] as const;
 const CLOCKS_MS = [0, 600_000, -600_000, 3_000, -3_000] as const;
 
 /** `lanes`: the names that each lane draws from. Those that are only for runs with, or without, a hint key start with + or -. */
@@ -63,7 +64,7 @@ export function draw(seed: number, { seconds, requests }: Length, lanes: readonl
       n,
       startMs: random.below(seconds * 800),
       timeoutSeconds: 5 + random.below(30),
-      bare: random.below(3) === 0,
+      agent: random.oneOf(AGENTS),
       fate: random.oneOf(FATES),
       fateMs: random.below(20_000),
       insists: random.below(3),

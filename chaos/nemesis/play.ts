@@ -56,8 +56,9 @@ export async function play(field: Field, length: Length): Promise<Figures> {
 
   const onLine = { ...config, temporal: { ...config.temporal, address: line.address } };
   const approvals = createApprovals(onLine, { warn: () => {}, unreachableAfterMs: 1_000 });
-  const bare = bareAgent(field, onLine, approvals);
-  const company = { stage, book, approvals, bare, token: PEOPLES_TOKEN };
+  const bare = bareAgent(field, line, config, approvals, false);
+  const unheard = bareAgent(field, line, config, approvals, true);
+  const company = { stage, book, approvals, bare, unheard, token: PEOPLES_TOKEN };
   const statuses = new Map<string, number>();
   const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
   const lives = Promise.all(plan.requests.map(async (request) => count(statuses, told(await live(company, request)))));
