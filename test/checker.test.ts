@@ -277,6 +277,15 @@ const PLANTED: readonly [
   ["I4", "has no final record", async () => ({ audit: [await trail([])] })],
   ["I4", "has two final records", async () => ({ audit: [await trail([APPROVED, APPROVED])] })],
   ["I4", "has the record of another end", async () => ({ audit: [await trail([TIMED_OUT])] })],
+  [
+    "I4",
+    "has only the record of an approval that is not its own",
+    async () => ({
+      requests: [request({ ...APPROVED, approval_id: "a2" })],
+      approvals: [approval({ id: "a2" }), approval({ task_id: "approval:ws:r2#x" })],
+      attempts: [attempt({ approval_id: "a2" })],
+    }),
+  ],
   ["I4", "has no record that it was requested", async () => ({ audit: [await trail([APPROVED], false)] })],
   [
     "I4",
@@ -346,6 +355,18 @@ describe("the checker", () => {
     });
     const unread = await evidence({ requests: [request(TIMED_OUT)] });
     assert.equal(settled(unread).timed_out_unread, 1);
+  });
+
+  test("takes the record of the other one for enough where a request was created twice and its twin was decided", async () => {
+    const result: ApprovalResult = { ...APPROVED, approval_id: "a2" };
+    const denied = { status: "denied", decided_by: "countersign:duplicate" } as const;
+    const over = {
+      requests: [request(result)],
+      approvals: [approval(denied), approval({ id: "a2" })],
+      attempts: [attempt({ approval_id: "a2" })],
+      audit: [await trail([result])],
+    };
+    assert.deepEqual(violations(await evidence(over)), []);
   });
 
   test("takes an outcome for explained where the book names its cause", async () => {
