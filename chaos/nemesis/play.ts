@@ -21,6 +21,7 @@ import { SURROUNDINGS } from "./surroundings.ts";
 
 const LANES: readonly Lane[] = [PROCESSES, ANSWERED, SURROUNDINGS];
 const PEOPLES_TOKEN = "token-of-the-people-who-decide";
+const RESTART_MS = 1_000;
 /** So many requests that broke a promise are told in full. */
 const TOLD = 5;
 /** How long the watch may take to settle what its requests left behind: it lists about once a minute. */
@@ -50,9 +51,22 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   const book = stage.keepBook();
   const complaints: string[] = [];
   const parts = new Map<PartName, PartProcess>();
-  const scene: Scene = { stage, temporal, line, book, parts, complaints, auditFolder, lists: new Map() };
+  const faults = new Map<string, number>();
+  const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
+  /** A worker ends at its start where it cannot write its records. */
+  const launch = (name: PartName): void => {
+    const part = stage.process(name);
+    parts.set(name, part);
+    void part.exited.then(async () => {
+      await delay(RESTART_MS);
+      if (parts.get(name) !== part || field.signal.aborted) return;
+      count(faults, `${name} ended by itself`);
+      launch(name);
+    });
+  };
+  const scene: Scene = { stage, temporal, line, book, parts, launch, complaints, auditFolder, lists: new Map() };
   platform.onList = (items) => [...scene.lists.values()].reduce((changed, change) => change(changed), items);
-  for (const name of ["worker", "bridge"] as const) scene.parts.set(name, stage.process(name));
+  for (const name of ["worker", "bridge"] as const) launch(name);
   await platform.untilConnected(workspaceId);
 
   const onLine = { ...config, temporal: { ...config.temporal, address: line.address } };
@@ -61,11 +75,9 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   const unheard = bareAgent(field, line, config, approvals, true);
   const company = { stage, book, approvals, bare, unheard, token: PEOPLES_TOKEN };
   const statuses = new Map<string, number>();
-  const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
   const lives = Promise.all(plan.requests.map(async (request) => count(statuses, told(await live(company, request)))));
   lives.catch(() => {});
 
-  const faults = new Map<string, number>();
   const ends = performance.now() + length.seconds * 1_000;
   const lane = async (kinds: Lane, moves: readonly Move[]) => {
     for (const move of moves) {
@@ -101,8 +113,10 @@ export async function play(field: Field, length: Length): Promise<Figures> {
   /** What was left behind the watch puts in order at its next lists; what is wrong after that, stays wrong. */
   async function settle() {
     // A bridge remembers for five minutes what it has told, and looks no more at what was told before its request ended.
-    await parts.get("bridge")?.kill();
-    parts.set("bridge", stage.process("bridge"));
+    const bridge = parts.get("bridge");
+    parts.delete("bridge");
+    await bridge?.kill();
+    launch("bridge");
     let last = await stage.judge();
     const isSettled = async () => {
       last = await stage.judge();

@@ -25,9 +25,11 @@ async function end(scene: Scene, part: PartProcess, signal: NodeJS.Signals): Pro
 /** Ends a part, by a signal, and starts it again when the move is over. */
 async function replace(scene: Scene, name: PartName, signal: NodeJS.Signals, restMs: number): Promise<void> {
   const part = scene.parts.get(name);
+  // From here on it is not meant to be up.
+  scene.parts.delete(name);
   if (part !== undefined) await end(scene, part, signal);
   await delay(restMs);
-  scene.parts.set(name, scene.stage.process(name));
+  scene.launch(name);
 }
 
 const ended =
@@ -113,12 +115,15 @@ export const PROCESSES: Lane = {
       // The approval stands, and the 201 has not left yet.
       platform.onCreate = async () => {
         platform.onCreate = undefined;
-        await scene.parts.get("worker")?.kill();
+        const worker = scene.parts.get("worker");
+        scene.parts.delete("worker");
+        await worker?.kill();
         resolve(true);
       };
     });
-    const hit = await Promise.race([killed, delay(POINT_MS, false, { ref: false })]);
+    await Promise.race([killed, delay(POINT_MS, false, { ref: false })]);
     platform.onCreate = undefined;
+    const hit = !scene.parts.has("worker");
     if (hit) await replace(scene, "worker", "SIGKILL", lastsMs);
     return hit;
   },

@@ -14,8 +14,10 @@ export interface Scene {
   /** Between the agents and Temporal. */
   readonly line: LossyLine;
   readonly book: OpenBook;
-  /** The processes that are meant to be up. */
+  /** The processes that are meant to be up. One that ends by itself is started again, as whoever runs it would. */
   readonly parts: Map<PartName, PartProcess>;
+  /** Starts a part that is meant to be up from now on. */
+  launch(name: PartName): void;
   /** What went wrong that no invariant speaks of. */
   readonly complaints: string[];
   /** A link to the folder of the audit log. */
