@@ -122,7 +122,7 @@ function isOne(
 /** I2 and I3, for outcomes that need a cause: somebody who withdrew, a config.yaml or a list that could not be read. */
 function isExplained({ book }: Evidence, request: RequestEvidence, result: Told, report: Report): void {
   if (book === undefined) return;
-  const life: Spell = { from_ms: request.started_ms, to_ms: request.stored?.closed_ms ?? Infinity };
+  const life: Spell = { from_ms: request.first_ms ?? request.started_ms, to_ms: request.stored?.closed_ms ?? Infinity };
   const during = (spells: readonly Spell[]) =>
     spells.some((one) => one.from_ms <= life.to_ms && one.to_ms >= life.from_ms);
   const status = result["status"];

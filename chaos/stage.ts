@@ -116,6 +116,7 @@ export interface Ground {
 interface AskedOnce {
   readonly workflow_id: string;
   started_ms: number;
+  readonly first_ms?: number;
   readonly timeout_seconds: number;
   readonly results: Told[];
   start?: "unknown" | "late";
@@ -123,7 +124,8 @@ interface AskedOnce {
 
 const newEntry = (workflow_id: string, timeout_seconds: number): AskedOnce => ({
   workflow_id,
-  started_ms: 0,
+  started_ms: Date.now(),
+  first_ms: Date.now(),
   timeout_seconds,
   results: [],
   start: "unknown",

@@ -10,6 +10,8 @@ export interface RequestEvidence {
   readonly workflow_id: string;
   /** When it was asked; of several tries to ask, the last. Milliseconds since the epoch. */
   readonly started_ms: number;
+  /** The first of several tries. */
+  readonly first_ms?: number;
   readonly timeout_seconds: number;
   /** What each caller got that waited for it. */
   readonly results: readonly Told[];

@@ -381,6 +381,13 @@ describe("the checker", () => {
         audit: [await trail([FORBIDDEN], false)],
         book: { ...BOOK, config_broken: [spell(-500, 100)] },
       },
+      {
+        // The answer to its first start was lost; when it was asked again it had ended already.
+        requests: [request(FORBIDDEN, { started_ms: CREATED_MS + 9_000, first_ms: CREATED_MS, start: "late" })],
+        approvals: [],
+        audit: [await trail([FORBIDDEN], false)],
+        book: { ...BOOK, config_broken: [spell(-500, 100)] },
+      },
     ])
       assert.deepEqual(violations(await evidence(over)), []);
   });
