@@ -1,12 +1,14 @@
 /** Writes one audit record, and answers only when it is on disk. */
 import { ApplicationFailure } from "@temporalio/common";
 import type { AuditRecord } from "../domain/audit-record.ts";
+import { standingOf } from "../domain/standing.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ApprovalActivities } from "../domain/ports.ts";
 
 /** The record's one door to the disk. */
 export interface AuditLog {
   append(record: AuditRecord): Promise<{ readonly recorded: true; readonly outcome: string }>;
+  standing(record: AuditRecord): Promise<{ readonly [field: string]: unknown } | undefined>;
 }
 
 export interface AuditHealth {
@@ -18,7 +20,8 @@ export function createRecordOutcome(audit: AuditLog, onHealth: AuditHealth): App
     try {
       const written = await audit.append(record);
       onHealth(undefined);
-      return written;
+      if (written.outcome === record.outcome) return written;
+      return { ...written, standing: standingOf(await audit.standing(record)) };
     } catch (error) {
       onHealth(messageOf(error));
       if (!required) return { recorded: false, outcome: record.outcome };

@@ -5,11 +5,11 @@
 import { randomBytes } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { AuditRecord } from "../domain/audit-record.ts";
-import { bodyOf, type Body } from "./audit-line.ts";
+import { bodyOf, MAX_LINE, type Body } from "./audit-line.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { auditError, firstLineHash, openLogFile } from "./log-handle.ts";
 import { createRecordWriter } from "./record-writer.ts";
-import { createTailIndex } from "./tail-index.ts";
+import { createTailIndex, readFrom } from "./tail-index.ts";
 
 export interface AuditLogOptions {
   /** The file. A missing one is made with mode 0600, missing folders with 0700. */
@@ -34,12 +34,19 @@ export interface AuditLog {
    * the record which stands. Rejects with ERR_AUDIT. Appends are written in the order of the calls.
    */
   append(record: AuditRecord): Promise<{ readonly recorded: true; readonly outcome: string }>;
+  /** The fields of the record that stands in the place of this one, `undefined` where there is none. Rejects with ERR_AUDIT. */
+  standing(record: AuditRecord): Promise<Fields | undefined>;
   /** Opens the file as an append would, and makes it where it is missing. Rejects with ERR_AUDIT. */
   check(): Promise<void>;
   /** Repairs a tail that was torn by a crash, as the next append would. Rejects with ERR_AUDIT. */
   repair(): Promise<void>;
   /** Waits for what is being written, and writes the last checkpoint. Never rejects; the log can still be used. */
   close(): Promise<void>;
+}
+
+/** A line of the file as it stands there. Anybody who may write the file may have written it. */
+export interface Fields {
+  readonly [name: string]: unknown;
 }
 
 interface Waiting {
@@ -130,6 +137,17 @@ export function openAuditLog(options: AuditLogOptions): AuditLog {
         queue.push({ body: bodyOf(record, secrets), outcome: record.outcome, resolve, reject });
         draining ??= drain();
       });
+    },
+    async standing(record) {
+      let fields: Fields | undefined;
+      await attempt(async (file) => {
+        await index.refresh(file);
+        const at = index.placeOf(bodyOf(record, secrets).event_id);
+        if (at === undefined) return;
+        const [line = ""] = (await readFrom(file, at, MAX_LINE)).toString("utf8").split("\n");
+        fields = JSON.parse(line) as Fields;
+      });
+      return fields;
     },
     check: () => attempt(async () => undefined),
     repair: () =>

@@ -46,6 +46,8 @@ export interface TailIndex {
   refresh(file: FileHandle): Promise<Tail>;
   /** The outcome of the first record in the tail with this event id. */
   outcomeOf(eventId: string): string | undefined;
+  /** Where that record starts, in bytes. */
+  placeOf(eventId: string): number | undefined;
   /** The lines that no later line names, oldest first; those of an earlier file as long as nothing here names them. */
   heads(): readonly Head[];
   /** Hands over the broken lines seen since the last call. */
@@ -153,6 +155,7 @@ export function createTailIndex(writerId: string): TailIndex {
       return { wholeLine: start === gained.length, lastLine: end, fragment: gained.subarray(start) };
     },
     outcomeOf: (eventId) => entries.get(eventId)?.outcome,
+    placeOf: (eventId) => entries.get(eventId)?.at,
     heads: () => [...heads.values()],
     takeBroken() {
       const taken = broken;

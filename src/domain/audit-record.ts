@@ -69,7 +69,8 @@ export interface Seen {
     readonly status: "approved" | "denied";
     readonly decided_by: string;
     readonly decided_at?: string;
-    readonly cause: "after_deadline" | "time_unknown";
+    /** `after_end`: in time, but another end was on record already. */
+    readonly cause: "after_deadline" | "time_unknown" | "after_end";
   };
   /** The platform held a second approval of the same request, which was withdrawn. */
   readonly "create.duplicate": { readonly kept: string };

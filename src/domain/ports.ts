@@ -3,6 +3,7 @@
  * which would bring Node's types into the sandbox.
  */
 import type { AuditRecord } from "./audit-record.ts";
+import type { Standing } from "./standing.ts";
 import type { ListItem } from "./listing.ts";
 import type { Withdrawer } from "./names.ts";
 import type { Json } from "./request.ts";
@@ -113,6 +114,8 @@ export interface Recorded {
   readonly recorded: boolean;
   /** The outcome that stands on disk under this event id: another one where an earlier attempt was written after all. */
   readonly outcome: string;
+  /** What the standing record says, where its outcome is another. */
+  readonly standing?: Standing;
 }
 
 export interface StreamInput {

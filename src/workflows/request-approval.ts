@@ -20,8 +20,9 @@ import { problemsOf, problemText, type ApprovalRequest } from "../domain/request
 import { awaitEnding, withdrawAll, withdrawTwins } from "./await-ending.ts";
 import type { Ending } from "./ending.ts";
 import { enter, stateOf, textOf, type Carried, type Lifecycle } from "./lifecycle.ts";
+import { finish } from "./finish.ts";
 import { approvalStateQuery, decidedSignal } from "./messages.ts";
-import { baseOf, finish, recordRequired } from "./record.ts";
+import { baseOf, recordRequired } from "./record.ts";
 import { checkPermission, createApproval } from "./steps.ts";
 import { requireReadable } from "./unreadable.ts";
 

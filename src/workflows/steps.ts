@@ -21,6 +21,13 @@ const patient = proxyActivities<ApprovalActivities>({
   retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "10s", maximumAttempts: 9 },
 });
 
+/** Reads for as long as the platform is away, at most a day; the retries hold no slot and add no history. */
+export const { confirmDecision: confirmPatiently } = proxyActivities<ApprovalActivities>({
+  startToCloseTimeout: "15s",
+  scheduleToCloseTimeout: "1 day",
+  retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "30s" },
+});
+
 const quick = proxyLocalActivities<ApprovalActivities>({ startToCloseTimeout: "5s", retry: ONCE });
 
 /** Local first, since it nearly always succeeds at once; the regular activity when it does not. */
