@@ -9,7 +9,6 @@ import { createHealth, type Health } from "./health.ts";
 import { pause } from "./activities/pause.ts";
 import { keepServing } from "./process/keep-serving.ts";
 import type { ProcessOptions } from "./process/options.ts";
-import { installRuntime } from "./process/temporal-link.ts";
 
 /** Made by `npm run build` beside the compiled sources. */
 const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
@@ -39,7 +38,6 @@ export async function runWorker(config: WorkspaceConfig, options: WorkerOptions)
     if (config.audit.required) throw error;
     health.set("audit", messageOf(error));
   }
-  installRuntime(log);
   try {
     await run(config, options, health, audit);
   } finally {
@@ -54,7 +52,7 @@ async function run(
   audit: AuditLog,
 ): Promise<void> {
   const identity = `${process.pid}@${hostname()}`;
-  await keepServing({ config, health, signal }, ({ client }) => {
+  await keepServing({ config, health, log, signal }, ({ client }) => {
     const { activities, waker } = createActivities({ config, audit, client, health, identity, log });
     return {
       options: {

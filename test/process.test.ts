@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { transportCause } from "../src/process/transport-cause.ts";
+import { startProcess } from "./support/processes.ts";
 import { startStack } from "./support/stack.ts";
 import { until } from "./support/until.ts";
 
@@ -38,3 +39,16 @@ test("a worker and a bridge with a namespace that Temporal does not have say so 
     await stack.stop();
   }
 });
+
+for (const name of ["worker", "bridge"] as const) {
+  test(`a ${name} that is told to stop while it starts ends in good order`, async (t) => {
+    const stack = await startStack({ worker: false, bridge: false });
+    t.after(() => stack.stop());
+    const part = startProcess(t, name, stack.env);
+    // Its settings are read, and Temporal's runtime is not yet there: one without a connection once kept the process alive.
+    await until("its first line", () => part.stderr().includes(`countersign ${name} `));
+    part.send("SIGTERM");
+    const { code } = await part.exited;
+    assert.equal(code, 0, part.stderr());
+  });
+}

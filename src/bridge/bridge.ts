@@ -8,13 +8,11 @@ import { socketUrl } from "../platform/socket.ts";
 import { tokenFrom } from "../platform/token.ts";
 import { keepServing } from "../process/keep-serving.ts";
 import type { ProcessOptions } from "../process/options.ts";
-import { installRuntime } from "../process/temporal-link.ts";
 import { createStreamDecisions } from "./stream-decisions.ts";
 
 /** Runs until `signal` fires. Waits, with backoff, while Temporal is down. Throws ERR_CONFIG where Temporal's settings cannot work. */
 export async function runBridge(config: WorkspaceConfig, { signal, log, onReady }: ProcessOptions): Promise<void> {
   const health = createHealth(log, config.secrets);
-  installRuntime(log);
   const token = tokenFrom(config.platform);
   const { url, origin, orgId } = config.platform;
   const platform = createPlatform({
@@ -25,7 +23,7 @@ export async function runBridge(config: WorkspaceConfig, { signal, log, onReady 
     onHealth: (problem) => health.set("platform", problem),
   });
 
-  await keepServing({ config, health, signal }, ({ client }) => {
+  await keepServing({ config, health, log, signal }, ({ client }) => {
     const stopping = new AbortController();
     const directory = createDirectory(client, config.taskQueue);
     const streamDecisions = createStreamDecisions({

@@ -2,22 +2,13 @@
 import { Worker, type WorkerOptions } from "@temporalio/worker";
 import { pause } from "../activities/pause.ts";
 import { dataConverterOf } from "../codec/data-converter.ts";
-import type { WorkspaceConfig } from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { Health } from "../health.ts";
 import { watchTemporal } from "./outage.ts";
 import { redactFailures } from "./redact-failures.ts";
 import { serve } from "./serve.ts";
-import { linkTemporal, type TemporalLink } from "./temporal-link.ts";
+import { linkTemporal, type Serving, type TemporalLink } from "./temporal-link.ts";
 
 const RESTART_MS = 2_000;
-
-export interface Serving {
-  readonly config: WorkspaceConfig;
-  readonly health: Health;
-  /** Ends it in good order. */
-  readonly signal: AbortSignal;
-}
 
 export interface Service {
   /** What this worker runs, beside what all of ours have in common. */
@@ -40,20 +31,18 @@ interface Round {
  * Links to Temporal, serves, and starts again after a failure or an outage, until `signal` fires.
  * Throws ERR_CONFIG where Temporal's settings cannot work.
  */
-export async function keepServing(
-  { config, health, signal }: Serving,
-  prepare: (link: TemporalLink) => Service,
-): Promise<void> {
+export async function keepServing(serving: Serving, prepare: (link: TemporalLink) => Service): Promise<void> {
+  const { signal } = serving;
   const draining = new Set<Promise<void>>();
   while (!signal.aborted) {
     let link: TemporalLink;
     try {
-      link = await linkTemporal(config, health, signal);
+      link = await linkTemporal(serving);
     } catch (error) {
       if (signal.aborted) break;
       throw error;
     }
-    const { over, outlived } = startRound({ config, health, signal }, link, prepare);
+    const { over, outlived } = startRound(serving, link, prepare);
     draining.add(over);
     void over.then(() => draining.delete(over));
     await Promise.race([over, outlived]);
@@ -66,9 +55,8 @@ function startRound(
   link: TemporalLink,
   prepare: (link: TemporalLink) => Service,
 ): Round {
-  const ender = new AbortController();
-  const end = () => ender.abort();
-  signal.addEventListener("abort", end, { once: true });
+  const renewal = new AbortController();
+  const ended = AbortSignal.any([signal, renewal.signal]);
   const serveOnce = async () => {
     try {
       const { options, beside, renewed } = prepare(link);
@@ -83,19 +71,19 @@ function startRound(
         shutdownGraceTime: "5s",
         shutdownForceTime: "8s",
       });
-      await serve(worker, ender.signal, async (ended) => {
-        await Promise.all([beside(ended), watchTemporal(link, health, ended, () => renewed && end())]);
+      await serve(worker, ended, async (drained) => {
+        const onReturn = () => renewed && renewal.abort();
+        await Promise.all([beside(drained), watchTemporal(link, health, drained, onReturn)]);
       });
     } catch (error) {
       health.set("temporal", `serving ${config.taskQueue} failed: ${messageOf(error)}; it starts again`);
       await pause(RESTART_MS, signal);
     } finally {
-      signal.removeEventListener("abort", end);
       await link.close().catch(() => undefined);
     }
   };
   const outlived = new Promise<void>((resolve) => {
-    ender.signal.addEventListener("abort", () => resolve(), { once: true });
+    renewal.signal.addEventListener("abort", () => resolve(), { once: true });
   });
   return { over: serveOnce(), outlived };
 }

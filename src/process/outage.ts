@@ -29,6 +29,7 @@ export async function watchTemporal(
     health.set("temporal", problem);
     const now = performance.now();
     if (problem === undefined && lostMs !== undefined && now - lostMs >= SHORT_MS) onReturn();
+    // From the first failure on: one call that hangs for its whole time is no outage, because the polls hang and wake with it.
     lostMs = problem === undefined ? undefined : (lostMs ?? now);
   }
 }

@@ -9,6 +9,15 @@ import type { Log } from "../log.ts";
 import { pause } from "../activities/pause.ts";
 import { temporalTrouble } from "./temporal-trouble.ts";
 
+/** What a long-running part has at hand. */
+export interface Serving {
+  readonly config: WorkspaceConfig;
+  readonly health: Health;
+  readonly log: Log;
+  /** Ends it in good order. */
+  readonly signal: AbortSignal;
+}
+
 export interface TemporalLink {
   readonly native: NativeConnection;
   readonly client: Client;
@@ -24,8 +33,11 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 const CALL_MS = 5_000;
 
-/** Once per process, before the first connection: our log, and no signal handlers of the SDK's beside our own. */
-export function installRuntime(log: Log): void {
+/**
+ * Our log, and no signal handlers of the SDK's beside our own. Only together with a connection: a runtime that never had one
+ * would keep the process alive.
+ */
+function installRuntime(log: Log): void {
   const logger = new DefaultLogger("WARN", ({ level, message, meta }) => {
     // The bridge has none on purpose.
     if (message.startsWith("No workflows registered")) return;
@@ -38,7 +50,7 @@ export function installRuntime(log: Log): void {
   try {
     Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging: { filter: "ERROR", forward: {} } } });
   } catch {
-    // Another part of this process was first; its runtime serves both.
+    // There is one, which serves all connections of this process.
   }
 }
 
@@ -46,17 +58,13 @@ export function installRuntime(log: Log): void {
  * Connects, and asks for the namespace, until both answer; the trouble is told once per kind by the health.
  * Throws ERR_CONFIG for TLS files and addresses that no waiting mends, and the signal's reason when it fires.
  */
-export async function linkTemporal(
-  { temporal }: WorkspaceConfig,
-  health: Health,
-  signal: AbortSignal,
-): Promise<TemporalLink> {
+export async function linkTemporal({ config: { temporal }, health, signal, log }: Serving): Promise<TemporalLink> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
     let link: TemporalLink | undefined;
     let problem: string | undefined;
     try {
-      link = await connect(temporal);
+      link = await connect(temporal, log);
       problem = await link.trouble();
     } catch (error) {
       await link?.close().catch(() => undefined);
@@ -69,8 +77,9 @@ export async function linkTemporal(
   }
 }
 
-async function connect(temporal: WorkspaceConfig["temporal"]): Promise<TemporalLink> {
+async function connect(temporal: WorkspaceConfig["temporal"], log: Log): Promise<TemporalLink> {
   const { connectionOptions: options, namespace } = temporal;
+  installRuntime(log);
   const native = await NativeConnection.connect(options);
   try {
     const connection = await Connection.connect({
