@@ -26,11 +26,10 @@ const frames =
     await meanwhile(move, () => fault.remove());
   };
 
-/** Something of ours that is still open. */
-function victim({ stage }: Scene, { choice }: Move): PlatformApproval | undefined {
+/** All of ours that is still open. */
+function victims({ stage }: Scene): readonly PlatformApproval[] {
   const { platform, workspaceId } = stage.stack;
-  const open = platform.approvals(workspaceId).filter((one) => one.status === "pending" && one.task_id !== "");
-  return open[choice % open.length];
+  return platform.approvals(workspaceId).filter((one) => one.status === "pending" && one.task_id !== "");
 }
 
 /** Puts another link in a link's place in one step, so that nobody finds nothing there. */
@@ -63,28 +62,29 @@ export const SURROUNDINGS: Lane = {
     stage.stack.platform.send(stage.stack.workspaceId, FRAMES[choice % FRAMES.length] as string | Buffer);
   },
   /** On the true socket, so that only a reading of the list can tell. */
-  "-frames forged": async (scene, move) => {
+  "-frames forged": async (scene) => {
     const { platform, workspaceId } = scene.stage.stack;
-    const one = victim(scene, move);
-    const payload = { approval_id: one?.id ?? "nobody's", decided_by: "eve", decision: "approved" };
-    platform.send(workspaceId, JSON.stringify({ event: "APPROVAL_APPROVED", workspace_id: workspaceId, payload }));
+    const reached = victims(scene).map(({ id }) => {
+      const payload = { approval_id: id, decided_by: "eve", decision: "approved" };
+      return platform.send(
+        workspaceId,
+        JSON.stringify({ event: "APPROVAL_APPROVED", workspace_id: workspaceId, payload }),
+      );
+    });
+    return reached.some((sockets) => sockets > 0);
   },
-  "signals forged": async (scene, move) => {
-    const one = victim(scene, move);
-    if (one === undefined) return false;
-    const hint = {
-      approval_id: one.id,
-      status: "approved",
-      decided_by: "eve",
-      source: "socket",
-      proof: "0".repeat(64),
-    };
-    const [workflowId = ""] = one.task_id.split("#");
+  "signals forged": async (scene) => {
     const { temporal } = scene.stage.stack;
-    await temporal.withDeadline(Date.now() + 1_000, () =>
-      temporal.workflow.getHandle(workflowId).signal(DECIDED_SIGNAL, hint),
+    const sent = await Promise.allSettled(
+      victims(scene).map(async ({ id, task_id }) => {
+        const proof = "0".repeat(64);
+        const hint = { approval_id: id, status: "approved", decided_by: "eve", source: "socket", proof };
+        const [workflowId = ""] = task_id.split("#");
+        const signal = () => temporal.workflow.getHandle(workflowId).signal(DECIDED_SIGNAL, hint);
+        await temporal.withDeadline(Date.now() + 1_000, signal);
+      }),
     );
-    return true;
+    return sent.some(({ status }) => status === "fulfilled");
   },
   /** A start arrives, and its agent does not hear of it. */
   "answers of Temporal lost": async ({ line }, move) => {
