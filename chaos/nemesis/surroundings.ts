@@ -6,7 +6,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DECIDED_SIGNAL } from "../../src/domain/names.ts";
 import type { FrameFault } from "../../test/support/platform-frames.ts";
 import type { PlatformApproval } from "../../test/support/platform-store.ts";
-import type { Move } from "./plan.ts";
 import { meanwhile, noted, type Lane, type Mischief, type Scene } from "./scene.ts";
 
 const FRAMES: readonly (string | Buffer)[] = [
