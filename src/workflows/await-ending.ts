@@ -30,7 +30,7 @@ export async function awaitEnding(begun: Lifecycle, approvalId: string, deadline
   const rest = deadlineMs - Date.now();
   if (rest <= 0) passedAt = Date.now();
   else {
-    void sleep(rest).then(() => {
+    void sleep(rest, { summary: "deadline" }).then(() => {
       passedAt = Date.now();
     });
   }
