@@ -3,24 +3,12 @@ import { setMaxListeners } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../src/dev-server/free-port.ts";
-import type { DevServer } from "../src/dev-server/start.ts";
 import { startStack, type StackOptions } from "../test/support/stack.ts";
-import { startOwnServer } from "../test/support/temporal.ts";
+import { ownTemporal, type OwnTemporal } from "../test/support/temporal.ts";
 import { newStage, type Stage } from "./stage.ts";
 
+export type { OwnTemporal } from "../test/support/temporal.ts";
 export type { Asked, AskOptions, OpenBook, Stage } from "./stage.ts";
-
-export interface OwnTemporal {
-  readonly address: string;
-  /** Sends a signal to the server's process. */
-  send(signal: NodeJS.Signals): void;
-  kill(): Promise<void>;
-  /** SIGTERM; resolves when it has ended. */
-  stop(): Promise<void>;
-  /** On its port and database file. */
-  start(): Promise<void>;
-}
 
 export class Field {
   readonly seed: number;
@@ -59,21 +47,7 @@ export class Field {
 
   /** A Temporal server of this row's own, on a database file. */
   async temporal(): Promise<OwnTemporal> {
-    const folder = await this.folder();
-    const port = await freePort();
-    let server: DevServer | undefined;
-    const start = async () => {
-      server = await startOwnServer(join(folder, "temporal.db"), { port });
-    };
-    await start();
-    this.after(async () => await server?.kill());
-    return {
-      address: `127.0.0.1:${port}`,
-      start,
-      send: (signal) => void (server !== undefined && process.kill(server.pid, signal)),
-      kill: async () => await server?.kill(),
-      stop: async () => await server?.stop(),
-    };
+    return await ownTemporal(this);
   }
 
   async checkAll(): Promise<void> {

@@ -37,12 +37,16 @@ export async function startOwnServer(
 
 export interface OwnTemporal {
   readonly address: string;
+  /** Sends a signal to the server's process. */
+  send(signal: NodeJS.Signals): void;
   kill(): Promise<void>;
+  /** SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
   /** On its port and database file. */
   start(): Promise<void>;
 }
 
-/** A server of one test's own on a database file, gone when the test ends. */
+/** A server of one test's own on a database file, gone when the test, or whatever else can be told to clean up, ends. */
 export async function ownTemporal(t: { after(clean: () => Promise<unknown>): void }): Promise<OwnTemporal> {
   const folder = await mkdtemp(join(tmpdir(), "countersign-temporal-"));
   const port = await freePort();
@@ -55,7 +59,13 @@ export async function ownTemporal(t: { after(clean: () => Promise<unknown>): voi
     await server?.kill();
     await rm(folder, { recursive: true, force: true });
   });
-  return { address: `127.0.0.1:${port}`, start, kill: async () => await server?.kill() };
+  return {
+    address: `127.0.0.1:${port}`,
+    start,
+    send: (signal) => void (server !== undefined && process.kill(server.pid, signal)),
+    kill: async () => await server?.kill(),
+    stop: async () => await server?.stop(),
+  };
 }
 
 /** The Temporal CLI's path. Throws ERR_DEV_SERVER where there is none: no test is skipped for want of a server. */
