@@ -14,6 +14,7 @@ const LIMIT_MS = 60_000;
 const STILL_MS = 60_000;
 
 const playing = new Set<Field>();
+let stopping = false;
 
 async function play(row: Row, seed: number): Promise<Played> {
   const field = new Field(seed);
@@ -60,17 +61,21 @@ async function playAll(rows: readonly Row[], seed: number): Promise<Played[]> {
   const queue = [...rows];
   const note = (one: Played) => {
     played.push(one);
+    // A row that is cut short says nothing.
+    if (stopping) return;
     process.stderr.write(
       `${one.problem === undefined ? "ok  " : "FAIL"} ${one.row} ${one.name} (${one.seconds} s)${one.problem === undefined ? "" : `: ${one.problem}`}\n`,
     );
   };
   const lane = async (): Promise<void> => {
-    for (let row = queue.shift(); row !== undefined; row = queue.shift()) note(await play(row, seed));
+    for (let row = queue.shift(); row !== undefined && !stopping; row = queue.shift()) note(await play(row, seed));
   };
   const alone = queue.filter((row) => row.alone === true);
   queue.splice(0, queue.length, ...queue.filter((row) => row.alone !== true));
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  for (const row of alone) note(await play(row, seed));
+  for (const row of alone) if (!stopping) note(await play(row, seed));
+  // The signal's handler ends the process, when everything is cleaned up.
+  if (stopping) await new Promise<never>(() => {});
   return played;
 }
 
@@ -92,6 +97,7 @@ if (rows.length === 0 || !Number.isSafeInteger(seed) || !Number.isSafeInteger(ru
 process.stderr.write(`seed ${seed}\n`);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
+    stopping = true;
     process.stderr.write("stopping\n");
     void Promise.allSettled([...playing].map((field) => field.end())).then(() => process.exit(130));
   });
