@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { runWorker } from "../../src/worker.ts";
+import { REQUEST_APPROVAL } from "../../src/domain/names.ts";
+import { until } from "../../test/support/until.ts";
 import { createLogger } from "../../src/log.ts";
 import { askMany, decideAll } from "../crowd.ts";
 import type { Field } from "../field.ts";
@@ -63,6 +65,39 @@ async function manyWaiting(field: Field, waiting: number, env: NodeJS.ProcessEnv
   return { waiting, asked_ms, all_decided_ms, lists: stage.stack.platform.count("GET", "/approvals") - lists };
 }
 
+const TIMEOUT_SECONDS = 1_200;
+const LIMIT_MS = 900_000;
+
+/** So many that listening for each would be a load of its own: nobody waits for a result, the checker asks Temporal for every one. */
+async function thousands(field: Field, waiting: number): Promise<Figures> {
+  // As our inbox answers, from which a reading gets what it asks for and not 10,000 others.
+  const stage = await field.stage({ bridge: true, platform: { listLimit: 100_000, answersIds: true } });
+  stage.process("worker");
+  const { platform, workspaceId, approvals, temporal, config } = stage.stack;
+  await platform.untilConnected(workspaceId);
+  const from = performance.now();
+  let next = 0;
+  const lane = async () => {
+    for (let n = next++; n < waiting; n = next++) {
+      const { workflowId } = await approvals.start(`request ${n}`, "because", { timeoutSeconds: TIMEOUT_SECONDS });
+      stage.expect(workflowId, TIMEOUT_SECONDS);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, lane));
+  const asked = () => platform.approvals(workspaceId);
+  await until("all are asked", () => asked().length >= waiting, LIMIT_MS);
+  const asked_ms = Math.round(performance.now() - from);
+  const decidedFrom = performance.now();
+  asked().forEach(({ id }, n) => void stage.decide(id, n % 2 === 0 ? "approved" : "denied"));
+  const decided_ms = Math.round(performance.now() - decidedFrom);
+  assert.ok(decided_ms <= 60_000, `they took ${decided_ms} ms to decide`);
+  const query = `WorkflowType='${REQUEST_APPROVAL}' AND TaskQueue='${config.taskQueue}' AND ExecutionStatus='Running'`;
+  await until("all have ended", async () => (await temporal.workflow.count(query)).count === 0, LIMIT_MS);
+  const all_ended_ms = Math.round(performance.now() - decidedFrom);
+  for (const { id, status } of asked()) assert.notEqual(status, "pending", id);
+  return { waiting, asked_ms, decided_ms, all_ended_ms };
+}
+
 const KEY = { COUNTERSIGN_HINT_KEY: "h".repeat(43) };
 
 export const CROWDS: readonly Row[] = [
@@ -108,10 +143,10 @@ export const CROWDS: readonly Row[] = [
   },
   {
     row: 49,
-    name: "10,000 waiting, decided at once",
+    name: "10,000 waiting, decided within a minute",
     alone: true,
     longOnly: true,
     limitMs: 1_800_000,
-    run: (field) => manyWaiting(field, 10_000, {}, 100_000),
+    run: (field) => thousands(field, 10_000),
   },
 ];

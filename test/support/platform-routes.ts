@@ -8,6 +8,7 @@ export interface RouteRules {
   readonly minimal: boolean;
   readonly adminToken: string | undefined;
   readonly listLimit: number;
+  readonly answersIds: boolean;
   readonly requested: (approval: PlatformApproval) => Promise<void>;
   readonly decided: (approval: PlatformApproval) => void;
   readonly listed: (items: readonly object[]) => readonly unknown[];
@@ -17,6 +18,8 @@ export interface Asked {
   readonly method: string;
   /** Without the query: the real platform reads none. */
   readonly path: string;
+  /** Of the query; [""] without. */
+  readonly ids: readonly string[];
   readonly authorization: string | undefined;
   readonly body: string;
 }
@@ -49,7 +52,7 @@ export async function answer(rules: RouteRules, asked: Asked): Promise<Answer> {
   if (!isPost && (asked.method !== "GET" || approvalId !== undefined)) return notFound;
   const refused = refusal(rules, workspaceId, asked.authorization);
   if (refused !== undefined) return json(401, { error: refused });
-  if (!isPost) return list(rules, workspaceId);
+  if (!isPost) return list(rules, workspaceId, asked.ids);
   return approvalId === undefined
     ? create(rules, workspaceId, asked.body)
     : decide(rules, workspaceId, approvalId, asked.body);
@@ -100,9 +103,12 @@ async function create(rules: RouteRules, workspaceId: string, text: string): Pro
   return json(201, rules.minimal ? { approval_id: approval.id } : { approval_id: approval.id, status: "pending" });
 }
 
-function list(rules: RouteRules, workspaceId: string): Answer {
+function list(rules: RouteRules, workspaceId: string, ids: readonly string[]): Answer {
   if (!rules.store.workspaces.has(workspaceId) && !UUID.test(workspaceId)) return json(500, { error: "query failed" });
-  const newest = rules.store.newest(workspaceId, rules.listLimit);
+  const newest =
+    rules.answersIds && ids.join("") !== ""
+      ? ids.flatMap((id) => rules.store.find(id, workspaceId) ?? [])
+      : rules.store.newest(workspaceId, rules.listLimit);
   return json(200, rules.listed(newest.map(rules.minimal ? minimalItem : fullItem)));
 }
 

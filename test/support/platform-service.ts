@@ -23,6 +23,8 @@ export interface PlatformOptions {
   readonly refuseSocket?: number;
   /** 50 by default. */
   readonly listLimit?: number;
+  /** A list with `?ids=` answers just these, as our inbox does (docs/protocol.md, "List"). The real platform reads no query. */
+  readonly answersIds?: boolean;
   /** How far the platform's clock (`Date`, `created_at`, `decided_at`) is ahead of this machine's. */
   readonly clockOffsetMs?: number;
   /** Any free one by default. */
@@ -82,8 +84,10 @@ export class PlatformService implements ServerDuties {
   }
 
   async answer(request: LoggedRequest): Promise<Answer> {
-    const [path = ""] = request.path.split("?");
-    const asked = { method: request.method, path, authorization: request.headers.authorization, body: request.body };
+    const [path = "", query] = request.path.split("?");
+    const ids = new URLSearchParams(query).get("ids") ?? "";
+    const { authorization } = request.headers;
+    const asked = { method: request.method, path, ids: ids.split(","), authorization, body: request.body };
     const given = this.#refusal(request.headers) ?? (await answer(this.#rules(), asked));
     this.#changed();
     return given;
@@ -121,6 +125,7 @@ export class PlatformService implements ServerDuties {
       minimal: this.#options.minimal ?? false,
       adminToken: this.#options.adminToken,
       listLimit: this.#options.listLimit ?? 50,
+      answersIds: this.#options.answersIds ?? false,
       requested: async (approval) => {
         this.requested(approval);
         await this.#hooks.onCreate?.(approval);
