@@ -12,6 +12,8 @@ import type { ProcessOptions } from "./process/options.ts";
 
 /** Made by `npm run build` beside the compiled sources. */
 const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
+/** How long a task waits for the worker that knows its workflow: what a killed one leaves behind, another worker takes up after this. */
+const STICKY = "2s";
 const WAKE_ROUND_MS = 5 * 60_000;
 
 export interface WorkerOptions extends ProcessOptions {
@@ -60,6 +62,7 @@ async function run(
         workflowBundle: { codePath: BUNDLE },
         activities,
         maxCachedWorkflows,
+        stickyQueueScheduleToStartTimeout: STICKY,
         identity,
       },
       renewed: true,
