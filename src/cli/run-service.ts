@@ -25,10 +25,11 @@ const DRAIN_LIMIT_MS = 10_000;
  */
 export async function runService(io: Io, service: Service): Promise<void> {
   const config = requireWorkspace(loadConfig(io.env, { require: ["workspace"] }));
-  io.err(shown(io, startLine(service, config)));
-  for (const warning of config.warnings) note(io, warning);
+  // Before its first line: whoever has read that may stop it.
   const stop = listenForStop(io, service.name, DRAIN_LIMIT_MS);
   try {
+    io.err(shown(io, startLine(service, config)));
+    for (const warning of config.warnings) note(io, warning);
     const log = createLogger({ name: service.name, secrets: config.secrets });
     await service.run(config, {
       signal: stop.signal,
