@@ -61,18 +61,16 @@ function installRuntime(log: Log): void {
 export async function linkTemporal({ config: { temporal }, health, signal, log }: Serving): Promise<TemporalLink> {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
-    let link: TemporalLink | undefined;
-    let problem: string | undefined;
+    const link = await connect(temporal, log).catch((error: unknown) => temporalTrouble(error, temporal));
+    let isWell = false;
     try {
-      link = await connect(temporal, log);
-      problem = await link.trouble();
-    } catch (error) {
-      await link?.close().catch(() => undefined);
-      problem = temporalTrouble(error, temporal);
+      const problem = typeof link === "string" ? link : await link.trouble();
+      health.set("temporal", problem);
+      isWell = problem === undefined;
+    } finally {
+      if (!isWell && typeof link !== "string") await link.close().catch(() => undefined);
     }
-    health.set("temporal", problem);
-    if (link !== undefined && problem === undefined) return link;
-    await link?.close().catch(() => undefined);
+    if (isWell && typeof link !== "string") return link;
     await pause(pauseMs, signal);
   }
 }
