@@ -1,10 +1,10 @@
 /** Row 54, the long way: an hour of few requests and mild faults, after which nothing has grown. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PartProcess } from "../../test/support/processes.ts";
 import type { Field, Stage } from "../field.ts";
 import { memoryMb } from "../memory.ts";
+import { openFiles } from "../open-files.ts";
 import { randomFrom } from "../random.ts";
 import type { Figures, Row } from "../row.ts";
 
@@ -98,15 +98,6 @@ async function soak(field: Field): Promise<Figures> {
 
 function held(parts: ReadonlyMap<string, PartProcess>): ReadonlyMap<string, Holding> {
   return new Map([...parts].map(([name, { pid }]) => [name, { rss_mb: memoryMb(pid), files: openFiles(pid) }]));
-}
-
-/** As Linux tells it; 0 elsewhere. */
-function openFiles(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length;
-  } catch {
-    return 0;
-  }
 }
 
 export const SOAK: readonly Row[] = [
