@@ -14,6 +14,8 @@ import type { ProcessOptions } from "./process/options.ts";
 const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
 /** How long a task waits for the worker that knows its workflow: what a killed one leaves behind, another worker takes up after this. */
 const STICKY = "2s";
+/** How long workflow code may run at a stretch. It takes milliseconds; but Node may die where the SDK cuts it off, so a slow machine or a frozen process must not come near. */
+const CUT_OFF = "1 minute";
 const WAKE_ROUND_MS = 5 * 60_000;
 
 export interface WorkerOptions extends ProcessOptions {
@@ -63,6 +65,7 @@ async function run(
         activities,
         maxCachedWorkflows,
         stickyQueueScheduleToStartTimeout: STICKY,
+        isolateExecutionTimeout: CUT_OFF,
         identity,
       },
       renewed: true,

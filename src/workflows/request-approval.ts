@@ -57,10 +57,10 @@ export async function requestApproval(request: ApprovalRequest, carried?: Carrie
     step: "checking",
     readings: carried?.readings ?? 0,
   };
-  setHandler(decidedSignal, (payload) => hear(life.hints, payload));
+  setHandler(decidedSignal, (...payloads) => payloads.forEach((payload) => hear(life.hints, payload)));
   // Without it, signals of unknown names pile up in memory for a handler that never comes.
-  setDefaultSignalHandler(() => {
-    life.hints.ignored++;
+  setDefaultSignalHandler((_name, ...payloads) => {
+    life.hints.ignored += payloads.length;
   });
   setHandler(approvalStateQuery, () => stateOf(life));
   CancellationScope.current().cancelRequested.catch(() => {

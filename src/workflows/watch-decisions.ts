@@ -19,6 +19,7 @@ import {
   parseConnected,
   parseLate,
   parseWake,
+  type Connected,
   type Late,
   type Wake,
   type WatchInput,
@@ -63,27 +64,27 @@ export async function watchDecisions(input: WatchInput, carried?: WatchCarried):
   let ending = false;
   const activityId = () => `stream-${streams}`;
 
-  setHandler(wakeSignal, (payload) => {
-    const heard = parseWake(payload);
-    if (heard === undefined) return;
-    wake = heard;
-    wokenMs = Date.now();
-    if (heard.worker !== undefined) {
-      const { identity, problems } = heard.worker;
-      workers = Object.fromEntries(
-        [...Object.entries(workers).filter(([one]) => one !== identity), [identity, problems] as const].slice(
-          -WORKERS_KEPT,
-        ),
-      );
+  setHandler(wakeSignal, (...payloads) => {
+    for (const heard of payloads.map(parseWake)) {
+      if (heard === undefined) continue;
+      wake = heard;
+      wokenMs = Date.now();
+      if (heard.worker !== undefined) {
+        const { identity, problems } = heard.worker;
+        workers = Object.fromEntries(
+          [...Object.entries(workers).filter(([one]) => one !== identity), [identity, problems] as const].slice(
+            -WORKERS_KEPT,
+          ),
+        );
+      }
     }
   });
-  setHandler(connectedSignal, (payload) => {
-    const heard = parseConnected(payload);
-    if (heard?.run_id === info.runId && heard.activity_id === activityId()) connectedMs ??= Date.now();
+  setHandler(connectedSignal, (...payloads) => {
+    const isOurs = (heard: Connected | undefined) => heard?.run_id === info.runId && heard.activity_id === activityId();
+    if (payloads.map(parseConnected).some(isOurs)) connectedMs ??= Date.now();
   });
-  setHandler(lateSignal, (payload) => {
-    const heard = parseLate(payload);
-    if (heard !== undefined && late.length < LATE_KEPT) late.push(heard);
+  setHandler(lateSignal, (...payloads) => {
+    for (const heard of payloads.map(parseLate)) if (heard !== undefined && late.length < LATE_KEPT) late.push(heard);
   });
   setDefaultSignalHandler(() => {});
   setHandler(watchStateQuery, () => ({

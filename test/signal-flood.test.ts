@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Worker } from "@temporalio/worker";
+import { DECIDED_SIGNAL } from "../src/domain/names.ts";
+import type { ApprovalState } from "../src/domain/state.ts";
+import { startStack, type Part, type Stack } from "./support/stack.ts";
+import { until } from "./support/until.ts";
+
+const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
+/** Below the 10,000 at which Temporal refuses further signals to one run. */
+const FLOOD = 9_900;
+const LANES = 20;
+/** A fifth of what the SDK takes for as many handlers on a fast machine that does nothing else; more than ten times what we take. */
+const REPLAY_MS = 2_000;
+
+async function asked(stack: Stack, action: string) {
+  const { workflowId, result } = await stack.approvals.start(action, "hear it all");
+  const approval = await stack.platform.nextApproval(stack.workspaceId, (one) => one.action === action);
+  const workflow = stack.temporal.workflow.getHandle(workflowId);
+  const state = () => workflow.query<ApprovalState>("state");
+  await until(`${action} to wait`, async () => (await state()).step === "waiting");
+  return { workflow, approval, state, result };
+}
+
+describe("signals that nobody of ours sent", () => {
+  let stack: Stack;
+  let worker: Part;
+  before(async () => {
+    stack = await startStack({ bridge: false, worker: false, env: { APPROVAL_TIMEOUT: "300" } });
+    worker = stack.startWorker();
+  });
+  after(() => stack.stop());
+
+  for (const name of ["__temporal_anything", "__stack_trace", "__enhanced_stack_trace", "no such signal"]) {
+    test(`of the name ${name} are counted and change nothing`, async () => {
+      const { workflow, approval, state, result } = await asked(stack, `listen to ${name}`);
+      await workflow.signal(name);
+      await until("it to be counted", async () => (await state()).hints.ignored === 1);
+      stack.platform.decide(approval.id, "approved", "ana");
+      assert.equal((await result()).status, "approved");
+    });
+  }
+
+  test("while no worker was up are all heard, and the next worker replays them within a task", async () => {
+    const { workflow, approval, state, result } = await asked(stack, "listen to one voice");
+    const { runId } = await workflow.describe();
+    await worker.stop();
+    await workflow.signal(DECIDED_SIGNAL);
+    await workflow.signal("unheard of", 1, 2);
+    await workflow.signal("never heard of");
+    let next = 0;
+    const lane = async () => {
+      for (let n = next++; n < FLOOD; n = next++) {
+        const hint = { approval_id: approval.id, status: "approved", decided_by: `eve ${n}`, source: "manual" };
+        await workflow.signal(DECIDED_SIGNAL, hint);
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    stack.platform.decide(approval.id, "denied", "bob");
+    worker = stack.startWorker();
+    assert.equal((await result()).status, "denied");
+    const { heard, ignored } = (await state()).hints;
+    // The sweep has told of the denial, too.
+    assert.ok(heard >= FLOOD, `${heard} heard`);
+    assert.equal(ignored, 3);
+
+    const flooded = await stack.temporal.workflow.getHandle(workflow.workflowId, runId).fetchHistory();
+    const options = { workflowBundle: { codePath: BUNDLE }, isolateExecutionTimeout: REPLAY_MS };
+    await Worker.runReplayHistory(options, flooded, workflow.workflowId);
+  });
+});
