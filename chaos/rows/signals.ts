@@ -32,20 +32,23 @@ async function flooded(field: Field, signals: number): Promise<Figures> {
   let next = 0;
   let refused = 0;
   const from = performance.now();
+  const another = stage.ask("be answered beside it").then((one) => stage.grants(one));
   const lane = async () => {
     for (let n = next++; n < signals; n = next++) {
       const hint = { approval_id: asked.approval.id, status: "approved", decided_by: `eve ${n}`, source: "manual" };
       await handle.signal(DECIDED_SIGNAL, hint).catch(() => refused++);
     }
   };
-  await Promise.all(Array.from({ length: 20 }, lane));
+  await Promise.all([another, ...Array.from({ length: 20 }, lane)]);
   const seconds = (performance.now() - from) / 1_000;
   const readings = platform.count("GET", "?ids=");
   assert.ok(readings <= seconds + 3, `${readings} readings in ${seconds} s`);
   stage.decide(asked, "denied", { by: "bob" });
+  const decided = performance.now();
   await stage.ends(asked, "denied");
+  const ended_after_ms = Math.round(performance.now() - decided);
   const ended = await handle.describe();
-  return { signals, refused, readings, continued: ended.runId === runId ? "no" : "yes" };
+  return { signals, refused, readings, continued: ended.runId === runId ? "no" : "yes", ended_after_ms };
 }
 
 const CONFIGS: readonly [string, string, "approved" | "forbidden"][] = [

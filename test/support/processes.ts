@@ -12,6 +12,8 @@ interface Exit {
 export interface PartProcess {
   readonly pid: number;
   readonly exited: Promise<Exit>;
+  /** What it said last, where it has ended and nobody had told it to. */
+  death(): string | undefined;
   /** All that it wrote to stderr: its first line, then its log. */
   stderr(): string;
   /** Sends a signal, to this process alone. */
@@ -54,7 +56,7 @@ export function startProcess(
   const release = guard(pid);
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  let ended = false;
+  let [ended, told] = [false, false];
   const exited = (once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>).then(([code, signal]) => {
     ended = true;
     release();
@@ -64,8 +66,11 @@ export function startProcess(
     pid,
     exited,
     stderr: () => text,
+    death: () => (ended && !told ? text.slice(-2_000) : undefined),
     send: (signal) => {
-      if (!ended) process.kill(pid, signal);
+      if (ended) return;
+      if (signal !== "SIGSTOP" && signal !== "SIGCONT") told = true;
+      process.kill(pid, signal);
     },
     async kill() {
       one.send("SIGKILL");
