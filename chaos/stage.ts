@@ -83,7 +83,7 @@ export interface Stage {
   expect(workflowId: string, timeoutSeconds: number, startedMs?: number): void;
   /** I1 to I5 as far as they can be judged now, and how unknown results turned out. */
   judge(): Promise<Judgement>;
-  /** I1 to I5, and that no process died of its own accord. Called at the end of every row by itself. */
+  /** I1 to I5, and that no process broke. Called at the end of every row by itself. */
   check(): Promise<void>;
 }
 
@@ -254,7 +254,7 @@ export function newStage(field: Ground, stack: Stack): Stage {
       return { evidence, found: violations(evidence), settled: settled(evidence) };
     },
     async check() {
-      for (const { name, process } of parts) assert.equal(process.death(), undefined, `the ${name} died`);
+      for (const { name, process } of parts) assert.equal(process.breakdown(), undefined, `the ${name} broke`);
       const { found } = await stage.judge();
       const lines = found.map(({ invariant, workflow_id, text }) => `${invariant} ${workflow_id}: ${text}`);
       assert.equal(found.length, 0, `\n${lines.slice(0, 10).join("\n")}`);

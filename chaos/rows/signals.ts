@@ -10,6 +10,7 @@ import { eventsOf } from "../../test/support/history.ts";
 import { until } from "../../test/support/until.ts";
 import type { Asked, Field, Stage } from "../field.ts";
 import type { Figures, Row } from "../row.ts";
+import { takeCores } from "../taken-cores.ts";
 
 const BUNDLE = fileURLToPath(new URL("../../workflow-bundle.js", import.meta.url));
 const HISTORIES = fileURLToPath(new URL("../../../test/histories/", import.meta.url));
@@ -167,5 +168,16 @@ export const SIGNALS: readonly Row[] = [
     limitMs: 300_000,
     alone: true,
     run: (field) => flooded(field, 10_000),
+  },
+  {
+    row: 53,
+    name: "10,000 signals to one workflow, on cores that others have taken",
+    longOnly: true,
+    limitMs: 300_000,
+    alone: true,
+    async run(field) {
+      takeCores(field, 3);
+      return await flooded(field, 10_000);
+    },
   },
 ];

@@ -1,6 +1,7 @@
 /** Worker and bridge as processes of their own, from the compiled command, to be killed by their pid. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { EXIT } from "../../src/cli/exit-codes.ts";
 import { guard } from "../../src/dev-server/guard.ts";
 import { until } from "./until.ts";
 
@@ -12,8 +13,8 @@ interface Exit {
 export interface PartProcess {
   readonly pid: number;
   readonly exited: Promise<Exit>;
-  /** What it said last, where it has ended and nobody had told it to. */
-  death(): string | undefined;
+  /** What it said last, where it broke: it ended, nobody had told it to, and not with a code of ours for what it could not do. */
+  breakdown(): string | undefined;
   /** All that it wrote to stderr: its first line, then its log. */
   stderr(): string;
   /** Sends a signal, to this process alone. */
@@ -56,9 +57,10 @@ export function startProcess(
   const release = guard(pid);
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  let [ended, told] = [false, false];
+  let [ended, told, refused] = [false, false, false];
   const exited = (once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>).then(([code, signal]) => {
     ended = true;
+    refused = code === EXIT.misuse || code === EXIT.failure;
     release();
     return { code, signal };
   });
@@ -66,7 +68,7 @@ export function startProcess(
     pid,
     exited,
     stderr: () => text,
-    death: () => (ended && !told ? text.slice(-2_000) : undefined),
+    breakdown: () => (ended && !told && !refused ? text.slice(-2_000) : undefined),
     send: (signal) => {
       if (ended) return;
       if (signal !== "SIGSTOP" && signal !== "SIGCONT") told = true;
