@@ -295,6 +295,25 @@ test("lets a revoked token in nowhere any more, and ends its sockets and session
   assert.equal(agent.readyState, WebSocket.OPEN);
 });
 
+test("ends the sockets of a session when the session ends, and not those of its token", async (t) => {
+  const inbox = await open(t);
+  const cookie = await inbox.login();
+  const soon = "update countersign.logins set expires_at = now() + interval '1 second' where kind = 'session'";
+  await storage.sql.query(soon);
+  const hear = async (headers: Record<string, string>) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${inbox.port}/ws`, { headers });
+    t.after(() => socket.terminate());
+    await once(socket, "open");
+    return socket;
+  };
+  const session = await hear({ cookie, origin: inbox.origin });
+  const token = await hear({ authorization: `Bearer ${ALICE}` });
+  const [code, reason] = (await once(session, "close")) as [number, Buffer];
+  assert.deepEqual([code, reason.toString()], [1008, "the session is over"]);
+  assert.equal(await upgrade(inbox.port, { cookie, origin: inbox.origin }), 401);
+  assert.equal(token.readyState, WebSocket.OPEN);
+});
+
 test("refuses an address after ten wrong tokens in a minute, and goes on for tokens that it knows", async (t) => {
   const inbox = await open(t);
   const guess = async (token: string) => inbox.call(APPROVALS, { token });

@@ -1,4 +1,5 @@
 /** How a person's browser becomes known: a one-time code in a link, exchanged for a session in a cookie. In SQL as SHA-256 only. */
+import { microseconds } from "./sql-time.ts";
 import { callerOf, newToken, sha256, type Caller } from "./tokens.ts";
 import type { Sql } from "./sql.ts";
 
@@ -53,14 +54,15 @@ export function createLogins(sql: Sql, now: () => number = Date.now): Logins {
     },
 
     async identify(session) {
-      const [row] = await sql.query<{ id: string; subject: string }>(
-        `select t.id, t.subject from countersign.logins l join countersign.tokens t on t.id = l.token_id
+      const [row] = await sql.query<{ id: string; subject: string; ends_us: number }>(
+        `select t.id, t.subject, ${microseconds("l.expires_at")} as ends_us from countersign.logins l join countersign.tokens t on t.id = l.token_id
           where l.sha256 = $1 and l.kind = 'session' and l.expires_at > to_timestamp($2::float8)
             and t.kind = 'reviewer' and t.revoked_at is null`,
         [sha256(session), now() / 1000],
       );
-      const caller = row === undefined ? undefined : callerOf({ ...row, kind: "reviewer" });
-      return caller?.kind === "reviewer" ? caller : undefined;
+      if (row === undefined) return undefined;
+      const caller = callerOf({ ...row, kind: "reviewer" });
+      return caller.kind === "reviewer" ? { ...caller, sessionEndsMs: row.ends_us / 1000 } : undefined;
     },
   };
 }

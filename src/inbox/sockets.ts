@@ -31,6 +31,8 @@ export interface Listener {
   /** `undefined`: hears every workspace. */
   readonly workspaceId: string | undefined;
   readonly tokenId: string;
+  /** When it is heard no more, milliseconds since the epoch: the end of a session. */
+  readonly endsMs?: number | undefined;
 }
 
 /** A client that leaves a ping unanswered for `pingIntervalMs` is cut off. */
@@ -58,12 +60,19 @@ export function createSockets({ pingIntervalMs, log }: { pingIntervalMs: number;
   return {
     count: () => listeners.size,
 
-    accept(request, rawSocket, head, { workspaceId, tokenId }) {
+    accept(request, rawSocket, head, { workspaceId, tokenId, endsMs }) {
       server.handleUpgrade(request, rawSocket, head, (socket) => {
         const listener = { workspaceId, tokenId, answered: true };
         listeners.set(socket, listener);
+        const ending =
+          endsMs === undefined
+            ? undefined
+            : setTimeout(() => void end([socket], 1008, "the session is over"), endsMs - Date.now());
         socket.on("pong", () => (listener.answered = true));
-        socket.on("close", () => listeners.delete(socket));
+        socket.on("close", () => {
+          clearTimeout(ending);
+          listeners.delete(socket);
+        });
         // A protocol error of the client closes its socket; unheard, the event would end the process.
         socket.on("error", () => {});
       });

@@ -10,7 +10,13 @@ import type { Sql } from "./sql.ts";
 export type Caller =
   | { readonly kind: "agent"; readonly workspaceId: string; readonly tokenId: string }
   /** A person; `name` is what `decided_by` will say. */
-  | { readonly kind: "reviewer"; readonly name: string; readonly tokenId: string };
+  | {
+      readonly kind: "reviewer";
+      readonly name: string;
+      readonly tokenId: string;
+      /** Where a session speaks for the person: when it ends, milliseconds since the epoch. */
+      readonly sessionEndsMs?: number;
+    };
 
 /** Whose a new token will be: the agent of a workspace, or a person. */
 export interface TokenOwner {

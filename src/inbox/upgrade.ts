@@ -29,7 +29,9 @@ export function createUpgrade({ callers, sites, sockets, log, unavailable }: Upg
     const workspaceId = request.headers["x-workspace-id"]?.toString();
     // Without a workspace every event is heard, which is a reviewer's.
     const caller = await callers.inWorkspace(request, workspaceId);
-    return isRefusal(caller) ? caller : { workspaceId, tokenId: caller.tokenId };
+    if (isRefusal(caller)) return caller;
+    const { tokenId } = caller;
+    return { workspaceId, tokenId, endsMs: caller.kind === "reviewer" ? caller.sessionEndsMs : undefined };
   };
 
   return (request, socket, head) => {
