@@ -5,13 +5,13 @@ import { DefaultLogger, bundleWorkflowCode } from "@temporalio/worker";
 
 const entry = fileURLToPath(new URL("../dist/src/workflows/index.js", import.meta.url));
 const payloadConverterPath = fileURLToPath(new URL("../dist/src/workflows/payload-converter.js", import.meta.url));
-const signalBatchesPath = fileURLToPath(new URL("../dist/src/workflows/signal-batches.js", import.meta.url));
+const interceptorsPath = fileURLToPath(new URL("../dist/src/workflows/interceptors.js", import.meta.url));
 const target = fileURLToPath(new URL("../dist/workflow-bundle.js", import.meta.url));
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: entry,
   payloadConverterPath,
-  workflowInterceptorModules: [signalBatchesPath],
+  workflowInterceptorModules: [interceptorsPath],
   logger: new DefaultLogger("ERROR"),
 });
 // A worker that starts just now must not read half of it.

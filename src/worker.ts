@@ -14,7 +14,10 @@ import type { ProcessOptions } from "./process/options.ts";
 const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
 /** How long a task waits for the worker that knows its workflow: what a killed one leaves behind, another worker takes up after this. */
 const STICKY = "2s";
-/** How long workflow code may run at a stretch. It takes milliseconds; but Node may die where the SDK cuts it off, so a slow machine or a frozen process must not come near. */
+/**
+ * How long workflow code may run at a stretch; the SDK takes this, though its types do not tell. It runs for milliseconds, but Node
+ * may die where the SDK cuts it off after its 5 s, so a slow machine or a frozen process must not come near.
+ */
 const CUT_OFF = "1 minute";
 const WAKE_ROUND_MS = 5 * 60_000;
 

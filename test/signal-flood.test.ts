@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import proto from "@temporalio/proto";
 import { Worker } from "@temporalio/worker";
 import { DECIDED_SIGNAL } from "../src/domain/names.ts";
 import type { ApprovalState } from "../src/domain/state.ts";
 import { startStack, type Part, type Stack } from "./support/stack.ts";
 import { until } from "./support/until.ts";
 
-const BUNDLE = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
+const BUNDLED = { workflowBundle: { codePath: fileURLToPath(new URL("../workflow-bundle.js", import.meta.url)) } };
+const FORCE_CLOSE = proto.temporal.api.enums.v1.WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND;
 /** Below the 10,000 at which Temporal refuses further signals to one run. */
 const FLOOD = 9_900;
 const LANES = 20;
@@ -42,6 +44,33 @@ describe("signals that nobody of ours sent", () => {
     });
   }
 
+  test("while the platform is read make Temporal take the task back, and what was done by then is done again", async () => {
+    const { workflow, approval, state, result } = await asked(stack, "listen to a choir");
+    const signal = (n: number) =>
+      workflow.signal(DECIDED_SIGNAL, {
+        approval_id: approval.id,
+        status: "approved",
+        decided_by: `eve ${n}`,
+        source: "manual",
+      });
+    const reading = stack.platform.fault({ path: /[?]ids=/, times: 1, when: "after", answer: { delayMs: 1_500 } });
+    await signal(0);
+    await until("the reading to begin", () => reading.hits === 1);
+    // One more than the server keeps for a task that runs.
+    await Promise.all(Array.from({ length: 101 }, (_, n) => signal(n + 1)));
+    await until("the next reading", async () => (await state()).readings >= 2);
+    // A worker that remembers nothing of it must come to the same.
+    await worker.stop();
+    worker = stack.startWorker();
+    stack.platform.decide(approval.id, "denied", "bob");
+    assert.equal((await result()).status, "denied");
+
+    const { events } = await workflow.fetchHistory();
+    const causes = events?.map((event) => event.workflowTaskFailedEventAttributes?.cause);
+    assert.ok(causes?.includes(FORCE_CLOSE), "the server has taken a task back");
+    await Worker.runReplayHistory(BUNDLED, { events: events ?? [] }, workflow.workflowId);
+  });
+
   test("while no worker was up are all heard, and the next worker replays them within a task", async () => {
     const { workflow, approval, state, result } = await asked(stack, "listen to one voice");
     const { runId } = await workflow.describe();
@@ -66,7 +95,7 @@ describe("signals that nobody of ours sent", () => {
     assert.equal(ignored, 3);
 
     const flooded = await stack.temporal.workflow.getHandle(workflow.workflowId, runId).fetchHistory();
-    const options = { workflowBundle: { codePath: BUNDLE }, isolateExecutionTimeout: REPLAY_MS };
+    const options = { ...BUNDLED, isolateExecutionTimeout: REPLAY_MS };
     await Worker.runReplayHistory(options, flooded, workflow.workflowId);
   });
 });

@@ -12,7 +12,7 @@ export async function buildNextVersion(folder: string): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(BUILT, "chaos", "next-version", "workflows.js"),
     payloadConverterPath: join(BUILT, "src", "workflows", "payload-converter.js"),
-    workflowInterceptorModules: [join(BUILT, "src", "workflows", "signal-batches.js")],
+    workflowInterceptorModules: [join(BUILT, "src", "workflows", "interceptors.js")],
     logger: new DefaultLogger("ERROR"),
   });
   await mkdir(join(folder, "dist"));

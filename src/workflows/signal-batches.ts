@@ -3,12 +3,7 @@
  * anybody who reaches the Temporal server can signal ten thousand times: the replay would take longer than a workflow task may, and
  * every worker that tries it would fail (docs/reliability.md, row 53).
  */
-import {
-  defaultPayloadConverter,
-  type ActivateInput,
-  type WorkflowInterceptors,
-  type WorkflowInternalsInterceptor,
-} from "@temporalio/workflow";
+import { defaultPayloadConverter, type ActivateInput, type WorkflowInternalsInterceptor } from "@temporalio/workflow";
 import { CONNECTED_SIGNAL, DECIDED_SIGNAL, LATE_SIGNAL, WAKE_SIGNAL } from "../domain/names.ts";
 
 type Jobs = NonNullable<ActivateInput["activation"]["jobs"]>;
@@ -20,15 +15,12 @@ const UNKNOWN = "unknown";
 /** In the place of the payload of a signal that has none: no handler takes it for anything. */
 const NOTHING = defaultPayloadConverter.toPayload(null);
 
-const batching: WorkflowInternalsInterceptor = {
+export const signalBatches: WorkflowInternalsInterceptor = {
   activate({ activation, batchIndex }, next) {
     activation.jobs = batched(activation.jobs ?? []);
     next({ activation, batchIndex });
   },
 };
-
-/** Part of the workflow bundle, where the SDK finds it by its name. */
-export const interceptors = (): WorkflowInterceptors => ({ internals: [batching] });
 
 /** Each name stands where it came first, with the first payload of each of its signals in their order. */
 function batched(jobs: Jobs): Jobs {
