@@ -56,13 +56,12 @@ async function play(row: Row, seed: number): Promise<Played> {
   }
 }
 
-async function playAll(rows: readonly Row[], seed: number): Promise<Played[]> {
-  const played: Played[] = [];
+async function playAll(rows: readonly Row[], seed: number, played: Played[]): Promise<void> {
   const queue = [...rows];
   const note = (one: Played) => {
-    played.push(one);
     // A row that is cut short says nothing.
     if (stopping) return;
+    played.push(one);
     process.stderr.write(
       `${one.problem === undefined ? "ok  " : "FAIL"} ${one.row} ${one.name} (${one.seconds} s)${one.problem === undefined ? "" : `: ${one.problem}`}\n`,
     );
@@ -76,7 +75,14 @@ async function playAll(rows: readonly Row[], seed: number): Promise<Played[]> {
   for (const row of alone) if (!stopping) note(await play(row, seed));
   // The signal's handler ends the process, when everything is cleaned up.
   if (stopping) await new Promise<never>(() => {});
-  return played;
+}
+
+/** Prints what was found; true where nothing failed. */
+function tell(played: readonly Played[]): boolean {
+  printTable(played);
+  const failed = played.filter((one) => one.problem !== undefined).length;
+  process.stdout.write(`${played.length - failed} passed, ${failed} failed\n`);
+  return failed === 0;
 }
 
 const { values, positionals } = parseArgs({
@@ -95,20 +101,20 @@ if (rows.length === 0 || !Number.isSafeInteger(seed) || !Number.isSafeInteger(ru
   process.exit(2);
 }
 process.stderr.write(`seed ${seed}\n`);
+const played: Played[] = [];
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     stopping = true;
     process.stderr.write("stopping\n");
-    void Promise.allSettled([...playing].map((field) => field.end())).then(() => process.exit(130));
+    void Promise.allSettled([...playing].map((field) => field.end())).then(() => {
+      tell(played);
+      process.exit(130);
+    });
   });
 }
 // A library's stray rejection must not end the suite: every row judges for itself what it has lost.
 process.on("unhandledRejection", (error) => process.stderr.write(`unhandled: ${String(error)}\n`));
 
-const all: Played[] = [];
-for (let run = 0; run < runs; run++) all.push(...(await playAll(rows, seed)));
-printTable(all);
-await writeReport("chaos-report.json", all, seed);
-const failed = all.filter((one) => one.problem !== undefined).length;
-process.stdout.write(`${all.length - failed} passed, ${failed} failed\n`);
-process.exit(failed === 0 ? 0 : 1);
+for (let run = 0; run < runs; run++) await playAll(rows, seed, played);
+await writeReport("chaos-report.json", played, seed);
+process.exit(tell(played) ? 0 : 1);
