@@ -98,6 +98,14 @@ async function upgrade(port: number, headers: Record<string, string>): Promise<n
   return status;
 }
 
+/** An open socket, gone when the test is over. */
+async function hear(t: TestContext, port: number, headers: Record<string, string>): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, { headers });
+  t.after(() => socket.terminate());
+  await once(socket, "open");
+  return socket;
+}
+
 test("exchanges a login link once for a cookie that no script can read and no other site sends", async (t) => {
   const inbox = await open(t);
   const url = new URL((await inbox.createLoginUrl(await inbox.tokenId(ALICE))) as string);
@@ -279,14 +287,11 @@ test("refuses a context that is nested beyond reading, and a timeout that is non
 test("lets a revoked token in nowhere any more, and ends its sockets and sessions at once", async (t) => {
   const inbox = await open(t);
   const cookie = await inbox.login();
-  const hear = async (headers: Record<string, string>) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${inbox.port}/ws`, { headers });
-    t.after(() => socket.terminate());
-    await once(socket, "open");
-    return socket;
-  };
-  const agent = await hear({ authorization: `Bearer ${AGENT}`, "x-workspace-id": "demo" });
-  const sockets = [await hear({ authorization: `Bearer ${ALICE}` }), await hear({ cookie, origin: inbox.origin })];
+  const agent = await hear(t, inbox.port, { authorization: `Bearer ${AGENT}`, "x-workspace-id": "demo" });
+  const sockets = [
+    await hear(t, inbox.port, { authorization: `Bearer ${ALICE}` }),
+    await hear(t, inbox.port, { cookie, origin: inbox.origin }),
+  ];
   const closed = sockets.map((socket) => once(socket, "close"));
   await storage.tokens.revoke(await inbox.tokenId(ALICE));
   for (const [code] of (await Promise.all(closed)) as [number][]) assert.equal(code, 1008);
@@ -298,16 +303,11 @@ test("lets a revoked token in nowhere any more, and ends its sockets and session
 test("ends the sockets of a session when the session ends, and not those of its token", async (t) => {
   const inbox = await open(t);
   const cookie = await inbox.login();
-  const soon = "update countersign.logins set expires_at = now() + interval '1 second' where kind = 'session'";
-  await storage.sql.query(soon);
-  const hear = async (headers: Record<string, string>) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${inbox.port}/ws`, { headers });
-    t.after(() => socket.terminate());
-    await once(socket, "open");
-    return socket;
-  };
-  const session = await hear({ cookie, origin: inbox.origin });
-  const token = await hear({ authorization: `Bearer ${ALICE}` });
+  await storage.sql.query(
+    "update countersign.logins set expires_at = now() + interval '1 second' where kind = 'session'",
+  );
+  const session = await hear(t, inbox.port, { cookie, origin: inbox.origin });
+  const token = await hear(t, inbox.port, { authorization: `Bearer ${ALICE}` });
   const [code, reason] = (await once(session, "close")) as [number, Buffer];
   assert.deepEqual([code, reason.toString()], [1008, "the session is over"]);
   assert.equal(await upgrade(inbox.port, { cookie, origin: inbox.origin }), 401);

@@ -22,7 +22,12 @@ async function asked(stack: Stack, action: string) {
   const workflow = stack.temporal.workflow.getHandle(workflowId);
   const state = () => workflow.query<ApprovalState>("state");
   await until(`${action} to wait`, async () => (await state()).step === "waiting");
-  return { workflow, approval, state, result };
+  /** Tells of an approval that nobody gave. */
+  const forge = async (n: number) => {
+    const hint = { approval_id: approval.id, status: "approved", decided_by: `eve ${n}`, source: "manual" };
+    await workflow.signal(DECIDED_SIGNAL, hint);
+  };
+  return { workflow, approval, state, result, forge };
 }
 
 describe("signals that nobody of ours sent", () => {
@@ -45,19 +50,12 @@ describe("signals that nobody of ours sent", () => {
   }
 
   test("while the platform is read make Temporal take the task back, and what was done by then is done again", async () => {
-    const { workflow, approval, state, result } = await asked(stack, "listen to a choir");
-    const signal = (n: number) =>
-      workflow.signal(DECIDED_SIGNAL, {
-        approval_id: approval.id,
-        status: "approved",
-        decided_by: `eve ${n}`,
-        source: "manual",
-      });
-    const reading = stack.platform.fault({ path: /[?]ids=/, times: 1, when: "after", answer: { delayMs: 1_500 } });
-    await signal(0);
+    const { workflow, approval, state, result, forge } = await asked(stack, "listen to a choir");
+    const reading = stack.platform.fault({ path: /[?]ids=/, times: 1, when: "after", answer: { delayMs: 4_000 } });
+    await forge(0);
     await until("the reading to begin", () => reading.hits === 1);
     // One more than the server keeps for a task that runs.
-    await Promise.all(Array.from({ length: 101 }, (_, n) => signal(n + 1)));
+    await Promise.all(Array.from({ length: 101 }, (_, n) => forge(n + 1)));
     await until("the next reading", async () => (await state()).readings >= 2);
     // A worker that remembers nothing of it must come to the same.
     await worker.stop();
@@ -72,7 +70,7 @@ describe("signals that nobody of ours sent", () => {
   });
 
   test("while no worker was up are all heard, and the next worker replays them within a task", async () => {
-    const { workflow, approval, state, result } = await asked(stack, "listen to one voice");
+    const { workflow, approval, state, result, forge } = await asked(stack, "listen to one voice");
     const { runId } = await workflow.describe();
     await worker.stop();
     await workflow.signal(DECIDED_SIGNAL);
@@ -80,10 +78,7 @@ describe("signals that nobody of ours sent", () => {
     await workflow.signal("never heard of");
     let next = 0;
     const lane = async () => {
-      for (let n = next++; n < FLOOD; n = next++) {
-        const hint = { approval_id: approval.id, status: "approved", decided_by: `eve ${n}`, source: "manual" };
-        await workflow.signal(DECIDED_SIGNAL, hint);
-      }
+      for (let n = next++; n < FLOOD; n = next++) await forge(n);
     };
     await Promise.all(Array.from({ length: LANES }, lane));
     stack.platform.decide(approval.id, "denied", "bob");
